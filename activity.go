@@ -1,0 +1,86 @@
+package leaderboard
+
+// ActivityType says what an activity does to the user's entry.
+type ActivityType string
+
+// The activity types.
+const (
+	// TypeActivity enters Value into the target's aggregate.
+	TypeActivity ActivityType = "activity"
+	// TypeTotal replaces the entry's value, unless the entry is of a later time.
+	TypeTotal ActivityType = "total"
+	// TypeEnrol puts an absent user on the board with 0.
+	TypeEnrol ActivityType = "enrol"
+	// TypeWithdraw removes the user's entry.
+	TypeWithdraw ActivityType = "withdraw"
+)
+
+// Activity is one event of the activities topic, in either of its documented
+// forms. PeriodID is 0 when the event names no period.
+type Activity struct {
+	EventID string
+	Type    ActivityType
+	OrgID   OrgID
+	UserID  UserID
+	GroupID TargetGroupID
+	RuleID  TargetRuleID
+	Period  PeriodID
+	Value   Value
+	Time    Millis
+}
+
+// Record is an activity resolved against the catalog, at its place in the log.
+type Record struct {
+	Offset    int64
+	Published Millis
+	Board     Board
+	Aggregate Aggregate
+	Order     Order
+	Type      ActivityType
+	UserID    UserID
+	Value     Value
+	Time      Millis
+}
+
+// Batch is a range of one partition of the activities topic: From is the offset
+// it begins at, To the one after its end. Records holds, by rising offset, every
+// activity of the range that counts on a board; what the range holds besides
+// (dead letters, passed-over activities, markers of transactions) changes no board.
+type Batch struct {
+	Partition int
+	From, To  int64
+	Records   []Record
+}
+
+// Progress is how far Redis has come with one partition of the activities topic.
+type Progress struct {
+	// Next is the first offset that is not yet applied on every shard.
+	Next int64
+	// Judged is the first offset whose dead letter may not be written yet.
+	Judged int64
+}
+
+// Outcome counts what became of the records of a batch.
+type Outcome struct {
+	// Applied were folded into their boards.
+	Applied int
+	// Repeated were on their boards already.
+	Repeated int
+	// Stale are totals older than the entry they would replace.
+	Stale int
+}
+
+// Document is one record of a compacted topic: the latest value of its key, or
+// its erasure when Value is nil. Hash and Field say where it lies in Redis.
+type Document struct {
+	Hash  string
+	Field string
+	Value []byte
+}
+
+// DocumentBatch is a range of one partition of a compacted topic, as [Batch].
+type DocumentBatch struct {
+	Partition int
+	From, To  int64
+	Documents []Document
+}

@@ -1,0 +1,123 @@
+package leaderboard
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strconv"
+)
+
+// Layout says where the boards of one generation lie in Redis. It is the whole
+// schema; nobody else makes a key or a member.
+//
+//	key (generation 1, shard 7)       type        holds
+//	lb:{1.7}:rank:<board>             sorted set  score: Value.Score; member: Member
+//	lb:{1.7}:users:<board>            hash        userId → State
+//	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
+//	lb:{1.7}:fence                    hash        partition → next offset
+//	lb:meta                           hash        "read" → generation that is read,
+//	                                              "shards:<generation>" → how many shards it has
+//	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
+//	lb:{profiles}:<org>               hash        userId → JSON as in the topic
+//	lb:{catalog}:fence                hash        partition → next offset
+//	lb:{profiles}:fence               hash        partition → next offset
+//
+// All keys of a shard carry one hash tag: one slot, one node, one atomic write.
+// A board's lastSyncTime is the latest publish time (the Kafka timestamp) among
+// the records folded into it, so that it too is a function of the log.
+type Layout struct {
+	Generation int
+	Shards     int
+}
+
+// MetaKey holds which generation is read and how many shards each one has.
+const MetaKey = "lb:meta"
+
+// MetaRead is the field of MetaKey with the generation that readers use.
+const MetaRead = "read"
+
+// MetaShards is the field of MetaKey with the number of shards of a generation.
+func MetaShards(generation int) string { return "shards:" + strconv.Itoa(generation) }
+
+// Keys of the compacted topics' projections.
+const (
+	CatalogKey       = "lb:{catalog}:records"
+	CatalogFenceKey  = "lb:{catalog}:fence"
+	ProfilesFenceKey = "lb:{profiles}:fence"
+)
+
+// ProfilesKey is the hash of an organisation's profiles, by user id.
+func ProfilesKey(org OrgID) string { return fmt.Sprintf("lb:{profiles}:%d", org) }
+
+// Shard is the shard a board belongs to.
+func (l Layout) Shard(b Board) int {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(b.String()))
+	return int(h.Sum64() % uint64(l.Shards))
+}
+
+// RankKey is the board's sorted set.
+func (l Layout) RankKey(b Board) string { return l.key(l.Shard(b), "rank:"+b.String()) }
+
+// UsersKey is the hash of the board's user states.
+func (l Layout) UsersKey(b Board) string { return l.key(l.Shard(b), "users:"+b.String()) }
+
+// BoardsKey is the shard's registry of boards with their lastSyncTime.
+func (l Layout) BoardsKey(shard int) string { return l.key(shard, "boards") }
+
+// FenceKey is how far the shard has come, by partition.
+func (l Layout) FenceKey(shard int) string { return l.key(shard, "fence") }
+
+func (l Layout) key(shard int, rest string) string {
+	return fmt.Sprintf("lb:{%d.%d}:%s", l.Generation, shard, rest)
+}
+
+// MemberSize is the length of a sorted-set member: 8 bytes of time and 8 of
+// user, both subtracted from 2^63-1, big endian. For equal scores ZREVRANGE
+// gives the greater member first, that is the earlier time, then the smaller user.
+const MemberSize = 16
+
+// Member encodes a sorted-set member.
+func Member(t Millis, u UserID) [MemberSize]byte {
+	var m [MemberSize]byte
+	binary.BigEndian.PutUint64(m[:8], uint64(math.MaxInt64-int64(t)))
+	binary.BigEndian.PutUint64(m[8:], uint64(math.MaxInt64-int64(u)))
+	return m
+}
+
+// ParseMember is the inverse of [Member].
+func ParseMember(s string) (Millis, UserID, error) {
+	if len(s) != MemberSize {
+		return 0, 0, fmt.Errorf("a member has %d bytes, not %d", MemberSize, len(s))
+	}
+	t := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[:8])))
+	u := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[8:])))
+	if t < 0 || u < 0 {
+		return 0, 0, fmt.Errorf("a member of time %d and user %d is out of range", t, u)
+	}
+	return Millis(t), UserID(u), nil
+}
+
+// StateTimeSize is the length of the time in a user's state: the first half of
+// the user's member. The value follows, in decimal thousandths, not negated.
+const StateTimeSize = MemberSize / 2
+
+// State encodes what is needed to find and change an entry's member.
+func State(t Millis, v Value) string {
+	m := Member(t, 0)
+	return string(strconv.AppendInt(m[:StateTimeSize:StateTimeSize], int64(v), 10))
+}
+
+// ParseState is the inverse of [State].
+func ParseState(s string) (Millis, Value, error) {
+	if len(s) <= StateTimeSize {
+		return 0, 0, fmt.Errorf("a state of %d bytes is too short", len(s))
+	}
+	t := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[:StateTimeSize])))
+	v, err := strconv.ParseInt(s[StateTimeSize:], 10, 64)
+	if err != nil || t < 0 {
+		return 0, 0, fmt.Errorf("a state of time %d with value %q is malformed", t, s[StateTimeSize:])
+	}
+	return Millis(t), Value(v), nil
+}
