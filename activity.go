@@ -73,9 +73,10 @@ type Outcome struct {
 // Document is one record of a compacted topic: the latest value of its key, or
 // its erasure when Value is nil. Hash and Field say where it lies in Redis.
 type Document struct {
-	Hash  string
-	Field string
-	Value []byte
+	Offset int64
+	Hash   string
+	Field  string
+	Value  []byte
 }
 
 // DocumentBatch is a range of one partition of a compacted topic, as [Batch].

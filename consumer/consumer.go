@@ -1,0 +1,226 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
+
+	"leaderboard"
+)
+
+// Config is what a [Consumer] needs.
+type Config struct {
+	Cluster Cluster
+	Topics  Topics
+	// Group is the consumer group.
+	Group string
+	// Partitions is the number of partitions of the topics that it has to create.
+	Partitions int
+
+	Boards   Boards
+	Catalog  Documents
+	Profiles Documents
+
+	// MaxBatchRecords bounds how many records are handled together. 0: 20,000.
+	MaxBatchRecords int
+	// SyncInterval is the time between two syncs of a partition. 0: 3 s.
+	SyncInterval time.Duration
+
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Consumer takes the topics to the boards and documents.
+type Consumer struct {
+	config  Config
+	client  *kafka.Client
+	letters *kafka.Writer
+	catalog *catalog
+	health  *health
+	log     *slog.Logger
+	metrics *metrics
+}
+
+// New makes a consumer. Nothing is started or connected.
+func New(config Config) (*Consumer, error) {
+	switch {
+	case len(config.Cluster.Brokers) == 0:
+		return nil, errors.New("no Kafka brokers are given")
+	case config.Group == "":
+		return nil, errors.New("no consumer group is given")
+	case config.Boards == nil || config.Catalog == nil || config.Profiles == nil:
+		return nil, errors.New("boards, catalog and profiles are needed")
+	case config.Log == nil || config.Registerer == nil:
+		return nil, errors.New("a logger and a metrics registerer are needed")
+	}
+	if config.Partitions <= 0 {
+		config.Partitions = 4
+	}
+	if config.MaxBatchRecords <= 0 {
+		config.MaxBatchRecords = 20_000
+	}
+	if config.SyncInterval <= 0 {
+		config.SyncInterval = 3 * time.Second
+	}
+	m := newMetrics(config.Registerer)
+	t := config.Topics
+	client := config.Cluster.Client(t.Activities, t.Catalog, t.Profiles)
+	return &Consumer{
+		config:  config,
+		client:  client,
+		letters: deadLetterWriter(config.Cluster, t.DeadLetters),
+		catalog: newCatalog(client, t.Catalog, config.Log, m),
+		health:  newHealth(),
+		log:     config.Log,
+		metrics: m,
+	}, nil
+}
+
+// Ready is nil when the consumer does its work, else it names what is missing.
+func (c *Consumer) Ready() error { return c.health.ready() }
+
+// Run consumes until ctx ends, and returns when everything it started has ended.
+// Servers that are away are awaited. An error means that going on would be wrong.
+func (c *Consumer) Run(ctx context.Context) error {
+	defer c.client.Transport.(*kafka.Transport).CloseIdleConnections()
+	group, ctx := errgroup.WithContext(ctx)
+	c.health.kafka.set(errors.New("not connected to Kafka yet"))
+	c.ensureTopics(ctx)
+	group.Go(func() error { return c.catalog.follow(ctx) })
+	group.Go(func() error { return c.health.watch(ctx) })
+	group.Go(func() error {
+		c.catalog.load(ctx, c.health.kafka.set)
+		c.health.catalogLoaded.Store(true)
+		return c.serve(ctx)
+	})
+	return errors.Join(group.Wait(), c.letters.Close())
+}
+
+// ensureTopics creates the missing topics, however long Kafka is away.
+func (c *Consumer) ensureTopics(ctx context.Context) {
+	wait := backoff{}
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := c.config.Cluster.EnsureTopics(attempt, c.config.Topics, c.config.Partitions)
+		cancel()
+		if err == nil {
+			return
+		}
+		c.health.kafka.set(err)
+		c.metrics.kafkaErrors.Inc()
+		c.log.Warn("topics cannot be checked, trying again", "brokers", c.config.Cluster.Brokers, "error", err)
+		wait.sleep(ctx)
+	}
+}
+
+// serve is a member of the group until ctx ends, generation by generation.
+func (c *Consumer) serve(ctx context.Context) error {
+	t := c.config.Topics
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID:                     c.config.Group,
+		Brokers:                c.config.Cluster.Brokers,
+		Dialer:                 c.config.Cluster.dialer(),
+		Topics:                 []string{t.Activities, t.Catalog, t.Profiles},
+		HeartbeatInterval:      2 * time.Second,
+		SessionTimeout:         20 * time.Second,
+		RebalanceTimeout:       attemptTimeout + 10*time.Second,
+		JoinGroupBackoff:       time.Second,
+		WatchPartitionChanges:  true,
+		PartitionWatchInterval: 5 * time.Second,
+		StartOffset:            kafka.FirstOffset,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for ctx.Err() == nil {
+		generation, err := group.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, kafka.RebalanceInProgress) {
+				c.health.kafka.set(err)
+				c.metrics.kafkaErrors.Inc()
+				c.log.Warn("joining the consumer group failed, trying again", "group", c.config.Group, "error", err)
+			}
+			continue
+		}
+		c.health.kafka.set(nil)
+		c.health.joined.Store(true)
+		c.start(ctx, generation, cancel)
+	}
+	err = group.Close()
+	var fatal *fatalError
+	if errors.As(context.Cause(ctx), &fatal) {
+		return fatal
+	}
+	return err
+}
+
+// start begins a lane for every partition assigned. A lane that may not go on
+// calls fatal.
+func (c *Consumer) start(ctx context.Context, generation *kafka.Generation, fatal context.CancelCauseFunc) {
+	t := c.config.Topics
+	for topic, assignments := range generation.Assignments {
+		for _, assigned := range assignments {
+			p := partition{c.client, topic, assigned.ID}
+			commit := func(offset int64) error {
+				return generation.CommitOffsets(map[string]map[int]int64{topic: {p.id: offset}})
+			}
+			var run func(context.Context) error
+			switch topic {
+			case t.Activities:
+				run = newLane(c, p, commit, &activities{
+					partition: p, boards: c.config.Boards, catalog: c.catalog, letters: c.letters, metrics: c.metrics,
+				}).run
+			case t.Catalog:
+				run = newLane(c, p, commit, c.documents(p, c.config.Catalog, parseCatalogRecord)).run
+			case t.Profiles:
+				run = newLane(c, p, commit, c.documents(p, c.config.Profiles, parseProfileRecord)).run
+			}
+			generation.Start(func(generationCtx context.Context) {
+				// A function that returns ends the generation, so the lane runs
+				// until the generation or the consumer ends.
+				laneCtx, cancel := context.WithCancel(generationCtx)
+				defer cancel()
+				defer context.AfterFunc(ctx, cancel)()
+				if err := run(laneCtx); err != nil {
+					fatal(err)
+				}
+			})
+		}
+	}
+	c.log.Info("partitions assigned", "group", generation.GroupID, "generation", generation.ID,
+		"activities", partitionIDs(generation, t.Activities), "catalog", partitionIDs(generation, t.Catalog),
+		"profiles", partitionIDs(generation, t.Profiles))
+}
+
+func partitionIDs(generation *kafka.Generation, topic string) []int {
+	ids := make([]int, 0, len(generation.Assignments[topic]))
+	for _, a := range generation.Assignments[topic] {
+		ids = append(ids, a.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (c *Consumer) documents(p partition, store Documents, parse func(message) (leaderboard.Document, error)) *documents {
+	return &documents{partition: p, store: store, parse: parse, log: c.log.With("topic", p.topic, "partition", p.id), metrics: c.metrics}
+}
+
+func newLane[R any](c *Consumer, p partition, commit func(int64) error, h handler[R]) *lane[R] {
+	return &lane[R]{
+		partition: p,
+		handler:   h,
+		commit:    commit,
+		config:    laneConfig{maxBatchRecords: c.config.MaxBatchRecords, syncInterval: c.config.SyncInterval},
+		registry:  c.health,
+		log:       c.log.With("topic", p.topic, "partition", p.id),
+		metrics:   c.metrics,
+	}
+}

@@ -1,0 +1,375 @@
+package consumer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"leaderboard"
+)
+
+// Reason says why a record went to the dead letters.
+type Reason string
+
+// The reasons: the closed set of the header dl.reason.
+const (
+	ReasonNotJSON         Reason = "not_json"
+	ReasonMissingField    Reason = "missing_field"
+	ReasonInvalidField    Reason = "invalid_field"
+	ReasonValueOutOfRange Reason = "value_out_of_range"
+	ReasonTimeOutOfRange  Reason = "time_out_of_range"
+	ReasonUnknownGroup    Reason = "unknown_group"
+	ReasonUnknownRule     Reason = "unknown_rule"
+	ReasonUnknownPeriod   Reason = "unknown_period"
+	ReasonNoPeriod        Reason = "no_period_for_time"
+)
+
+// Reasons are all of them.
+var Reasons = []Reason{
+	ReasonNotJSON, ReasonMissingField, ReasonInvalidField, ReasonValueOutOfRange, ReasonTimeOutOfRange,
+	ReasonUnknownGroup, ReasonUnknownRule, ReasonUnknownPeriod, ReasonNoPeriod,
+}
+
+// Rejection is the error of a record that goes to the dead letters. Detail names
+// the field and what is wrong with it, and repeats no text of the record.
+type Rejection struct {
+	Reason Reason
+	Detail string
+}
+
+func (r *Rejection) Error() string { return string(r.Reason) + ": " + r.Detail }
+
+func reject(reason Reason, format string, args ...any) *Rejection {
+	return &Rejection{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// maxAhead is how far an activity's time may lie after its publishing. The
+// measure is the log's own time, not the clock, so that the verdict is the same
+// whenever the log is read.
+const maxAhead = leaderboard.Millis(24 * time.Hour / time.Millisecond)
+
+// notificationName is the event of the documented notification.
+const notificationName = "targetAchievedValueUpdated"
+
+// DecodeActivity reads a record of the activities topic: a native activity or
+// the notification targetAchievedValueUpdated, wrapped or flat. Published is the
+// record's Kafka timestamp. The error is a *[Rejection].
+func DecodeActivity(value []byte, published leaderboard.Millis) (leaderboard.Activity, error) {
+	var f fields
+	if err := f.read(value); err != nil {
+		return leaderboard.Activity{}, err
+	}
+	p := parser{published: published}
+	a := leaderboard.Activity{
+		Type:    leaderboard.TypeActivity,
+		OrgID:   leaderboard.OrgID(p.id(f.orgID, true)),
+		UserID:  leaderboard.UserID(p.id(f.userID, true)),
+		GroupID: leaderboard.TargetGroupID(p.id(f.groupID, true)),
+		RuleID:  leaderboard.TargetRuleID(p.id(f.ruleID, true)),
+		Period:  leaderboard.PeriodID(p.id(f.periodID, false)),
+		EventID: p.text(f.eventID),
+	}
+	if f.notification {
+		a.Type = leaderboard.TypeTotal
+	} else if t := p.text(f.kind); t != "" {
+		a.Type = leaderboard.ActivityType(t)
+	}
+	switch a.Type {
+	case leaderboard.TypeActivity:
+		a.Value = 1000
+		if f.value.given() {
+			a.Value = p.value(f.value)
+		}
+	case leaderboard.TypeTotal:
+		a.Value = p.value(f.value)
+	case leaderboard.TypeEnrol, leaderboard.TypeWithdraw:
+	default:
+		p.fail(ReasonInvalidField, "%s is none of activity, total, enrol, withdraw", f.kind.name)
+	}
+	a.Time = p.time(f.time)
+	if p.failure != nil {
+		return leaderboard.Activity{}, p.failure
+	}
+	return a, nil
+}
+
+// field is one member of the record: its name as the documentation spells it and
+// its raw JSON.
+type field struct {
+	name string
+	raw  []byte
+}
+
+func (f field) given() bool { return f.raw != nil && !bytes.Equal(f.raw, []byte("null")) }
+
+// fields are the members that matter, of either form.
+type fields struct {
+	notification                                                         bool
+	eventID, kind, orgID, userID, groupID, ruleID, periodID, value, time field
+}
+
+func (f *fields) read(record []byte) error {
+	*f = fields{
+		eventID:  field{name: "eventId"},
+		kind:     field{name: "type"},
+		orgID:    field{name: "orgId"},
+		userID:   field{name: "userId"},
+		groupID:  field{name: "targetGroupId"},
+		ruleID:   field{name: "targetRuleId"},
+		periodID: field{name: "periodId"},
+		value:    field{name: "value"},
+		time:     field{name: "activityTime"},
+	}
+	var eventName, createdAt, data, attributes []byte
+	err := eachMember(record, func(name, raw []byte) {
+		switch string(name) {
+		case "eventId":
+			f.eventID.raw = raw
+		case "type":
+			f.kind.raw = raw
+		case "orgId":
+			f.orgID.raw = raw
+		case "userId":
+			f.userID.raw = raw
+		case "targetGroupId":
+			f.groupID.raw = raw
+		case "targetRuleId":
+			f.ruleID.raw = raw
+		case "periodId":
+			f.periodID.raw = raw
+		case "value":
+			f.value.raw = raw
+		case "activityTime":
+			f.time.raw = raw
+		case "eventName":
+			eventName = raw
+		case "createdAt":
+			createdAt = raw
+		case "data":
+			data = raw
+		case "attributes":
+			attributes = raw
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if f.groupID.raw != nil || (data == nil && attributes == nil && eventName == nil) {
+		return nil
+	}
+	return f.readNotification(eventName, createdAt, data, attributes)
+}
+
+// readNotification reads the notification's own names for the fields. In the
+// wrapped form all but eventId stand in attributes.
+func (f *fields) readNotification(eventName, createdAt, data, attributes []byte) error {
+	f.notification = true
+	if isObject(attributes) {
+		err := eachMember(attributes, func(name, raw []byte) {
+			switch string(name) {
+			case "eventName":
+				eventName = raw
+			case "createdAt":
+				createdAt = raw
+			case "data":
+				data = raw
+			case "orgId":
+				f.orgID.raw = raw
+			case "eventId":
+				if f.eventID.raw == nil {
+					f.eventID.raw = raw
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if eventName != nil && string(eventName) != strconv.Quote(notificationName) {
+		return reject(ReasonInvalidField, "eventName is not %s", notificationName)
+	}
+	f.userID = field{name: "data.customerIdentifiers.customerId"}
+	f.groupID = field{name: "data.targetDetails.targetGroupId"}
+	f.ruleID = field{name: "data.targetDetails.id"}
+	f.periodID = field{name: "data.targetDetails.targetPeriodId"}
+	f.value = field{name: "data.achievedTargetValue"}
+	f.time = field{name: "createdAt", raw: createdAt}
+	if !isObject(data) {
+		return reject(ReasonMissingField, "data is missing or not an object")
+	}
+	var customer, target []byte
+	err := eachMember(data, func(name, raw []byte) {
+		switch string(name) {
+		case "customerIdentifiers":
+			customer = raw
+		case "targetDetails":
+			target = raw
+		case "achievedTargetValue":
+			f.value.raw = raw
+		}
+	})
+	if err == nil && isObject(customer) {
+		err = eachMember(customer, func(name, raw []byte) {
+			if string(name) == "customerId" {
+				f.userID.raw = raw
+			}
+		})
+	}
+	if err == nil && isObject(target) {
+		err = eachMember(target, func(name, raw []byte) {
+			switch string(name) {
+			case "id":
+				f.ruleID.raw = raw
+			case "targetGroupId":
+				f.groupID.raw = raw
+			case "targetPeriodId":
+				f.periodID.raw = raw
+			}
+		})
+	}
+	return err
+}
+
+func isObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
+
+// eachMember visits the members of a JSON object, names without the spaces
+// around them. The slices are parts of object, or copies where a name is escaped.
+func eachMember(object []byte, visit func(name, raw []byte)) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
+	start, err := d.ReadToken()
+	if err != nil {
+		return notJSON(err)
+	}
+	if start.Kind() != '{' {
+		return reject(ReasonNotJSON, "the record is not a JSON object")
+	}
+	// What the decoder returns it may reuse; the record itself stays.
+	read := func() ([]byte, error) {
+		raw, err := d.ReadValue()
+		end := d.InputOffset()
+		return object[end-int64(len(raw)) : end], err
+	}
+	for d.PeekKind() != '}' {
+		name, err := read()
+		if err != nil {
+			return notJSON(err)
+		}
+		if bytes.IndexByte(name, '\\') < 0 {
+			name = name[1 : len(name)-1]
+		} else if name, err = jsontext.AppendUnquote(nil, name); err != nil {
+			return notJSON(err)
+		}
+		raw, err := read()
+		if err != nil {
+			return notJSON(err)
+		}
+		visit(bytes.TrimSpace(name), raw)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return notJSON(err)
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return reject(ReasonNotJSON, "the record has something after its JSON object")
+	}
+	return nil
+}
+
+// notJSON names the place of a syntax error and nothing of the text around it.
+func notJSON(err error) *Rejection {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return reject(ReasonNotJSON, "the record is not JSON in UTF-8: syntax error at byte %d", syntax.ByteOffset)
+	}
+	return reject(ReasonNotJSON, "the record is not JSON in UTF-8: it ends too early")
+}
+
+// parser turns raw fields into values and keeps the first failure.
+type parser struct {
+	published leaderboard.Millis
+	failure   *Rejection
+}
+
+func (p *parser) fail(reason Reason, format string, args ...any) {
+	if p.failure == nil {
+		p.failure = reject(reason, format, args...)
+	}
+}
+
+func (p *parser) id(f field, required bool) int64 {
+	if !f.given() {
+		if required {
+			p.fail(ReasonMissingField, "%s is missing", f.name)
+		}
+		return 0
+	}
+	id, err := strconv.ParseInt(string(f.raw), 10, 64)
+	if err != nil || id <= 0 {
+		p.fail(ReasonInvalidField, "%s is not a positive whole number", f.name)
+	}
+	return id
+}
+
+func (p *parser) text(f field) string {
+	if !f.given() {
+		return ""
+	}
+	text, err := jsontext.AppendUnquote(nil, f.raw)
+	if err != nil {
+		p.fail(ReasonInvalidField, "%s is not a string", f.name)
+	}
+	return string(text)
+}
+
+func (p *parser) value(f field) leaderboard.Value {
+	if !f.given() {
+		p.fail(ReasonMissingField, "%s is missing", f.name)
+		return 0
+	}
+	text := string(f.raw)
+	if f.raw[0] == '"' {
+		text = p.text(f)
+	}
+	v, err := leaderboard.ParseValue(text)
+	switch {
+	case errors.Is(err, leaderboard.ErrValueRange):
+		p.fail(ReasonValueOutOfRange, "%s is %v", f.name, err)
+	case err != nil:
+		p.fail(ReasonInvalidField, "%s is not a decimal number", f.name)
+	}
+	return v
+}
+
+func (p *parser) time(f field) leaderboard.Millis {
+	if !f.given() {
+		p.fail(ReasonMissingField, "%s is missing", f.name)
+		return 0
+	}
+	var m leaderboard.Millis
+	if f.raw[0] == '"' {
+		t, err := time.Parse(time.RFC3339, p.text(f))
+		if err != nil {
+			p.fail(ReasonInvalidField, "%s is neither RFC 3339 nor milliseconds since 1970", f.name)
+			return 0
+		}
+		m = leaderboard.MillisOf(t)
+	} else {
+		n, err := strconv.ParseInt(string(f.raw), 10, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			p.fail(ReasonInvalidField, "%s is neither RFC 3339 nor milliseconds since 1970", f.name)
+			return 0
+		}
+		m = leaderboard.Millis(n)
+	}
+	switch {
+	case m < 0:
+		p.fail(ReasonTimeOutOfRange, "%s is before 1970", f.name)
+	case m > min(p.published, leaderboard.MaxMillis-maxAhead)+maxAhead:
+		p.fail(ReasonTimeOutOfRange, "%s is more than 24 hours after the record was published", f.name)
+	}
+	return m
+}

@@ -1,0 +1,181 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+
+	"leaderboard"
+)
+
+const (
+	fetchMaxBytes = 2 << 20
+	fetchMaxWait  = 500 * time.Millisecond
+	// fetchDeadline bounds a request whose answer never comes.
+	fetchDeadline = 10 * time.Second
+)
+
+// partition is one partition of a topic, to be read.
+type partition struct {
+	client *kafka.Client
+	topic  string
+	id     int
+}
+
+// message is one record of a partition.
+type message struct {
+	offset    int64
+	published leaderboard.Millis
+	key       []byte
+	value     []byte
+	headers   []kafka.Header
+}
+
+// chunk is what one fetch brings: the committed records from the offset asked
+// for up to next, and where the partition ends.
+type chunk struct {
+	messages      []message
+	next          int64
+	highWatermark int64
+}
+
+// fetch reads from an offset on, waiting a moment for the first record. It goes
+// by the bare protocol: only there can control batches and aborted transactions
+// be told from records (kafka-go delivers both as messages, issue 1332).
+func (p partition) fetch(ctx context.Context, offset int64) (chunk, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchDeadline)
+	defer cancel()
+	answer, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &fetch.Request{
+		ReplicaID:      -1,
+		MaxWaitTime:    int32(fetchMaxWait.Milliseconds()),
+		MinBytes:       1,
+		MaxBytes:       fetchMaxBytes,
+		IsolationLevel: int8(kafka.ReadCommitted),
+		SessionEpoch:   -1,
+		Topics: []fetch.RequestTopic{{
+			Topic: p.topic,
+			Partitions: []fetch.RequestPartition{{
+				Partition:          int32(p.id),
+				CurrentLeaderEpoch: -1,
+				FetchOffset:        offset,
+				LogStartOffset:     -1,
+				PartitionMaxBytes:  fetchMaxBytes,
+			}},
+		}},
+	})
+	if err != nil {
+		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, err)
+	}
+	response := answer.(*fetch.Response)
+	if code := response.ErrorCode; code != 0 {
+		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, kafka.Error(code))
+	}
+	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
+		return chunk{}, fmt.Errorf("fetch %s/%d at %d: the broker answered for another partition", p.topic, p.id, offset)
+	}
+	part := &response.Topics[0].Partitions[0]
+	if part.ErrorCode != 0 {
+		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, kafka.Error(part.ErrorCode))
+	}
+	messages, next, err := readRecords(part, offset)
+	if err != nil {
+		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, err)
+	}
+	return chunk{messages: messages, next: next, highWatermark: part.HighWatermark}, nil
+}
+
+// readRecords gives the committed records from offset on, and the offset to go on from.
+func readRecords(part *fetch.ResponsePartition, offset int64) ([]message, int64, error) {
+	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
+	if !ok {
+		return nil, offset, nil
+	}
+	var messages []message
+	next := offset
+	aborted := newAbortedTransactions(part.AbortedTransactions)
+	for _, batch := range stream.Records {
+		skip := false
+		switch b := batch.(type) {
+		case *protocol.ControlBatch:
+			aborted.end(b)
+			skip = true
+		case *protocol.RecordBatch:
+			skip = aborted.contains(b)
+		}
+		for {
+			r, err := batch.ReadRecord()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, offset, err
+			}
+			m, err := readMessage(r, skip || r.Offset < offset)
+			if err != nil {
+				return nil, offset, err
+			}
+			next = max(next, r.Offset+1)
+			if !skip && r.Offset >= offset {
+				messages = append(messages, m)
+			}
+		}
+	}
+	if next == offset && len(stream.Records) > 0 {
+		// Compaction took the end of a batch. Its last offset is in the batch's
+		// header, which kafka-go does not show: step over one offset.
+		next++
+	}
+	return messages, next, nil
+}
+
+func readMessage(r *protocol.Record, discard bool) (message, error) {
+	if r.Key != nil {
+		defer func() { _ = r.Key.Close() }()
+	}
+	if r.Value != nil {
+		defer func() { _ = r.Value.Close() }()
+	}
+	if discard {
+		return message{}, nil
+	}
+	key, err := protocol.ReadAll(r.Key)
+	if err != nil {
+		return message{}, err
+	}
+	value, err := protocol.ReadAll(r.Value)
+	if err != nil {
+		return message{}, err
+	}
+	published := leaderboard.MillisOf(r.Time)
+	if published <= 0 { // the producer set none
+		published = leaderboard.MillisOf(time.Now())
+	}
+	return message{offset: r.Offset, published: published, key: key, value: value, headers: r.Headers}, nil
+}
+
+// bounds asks for the partition's first offset and the one after its last.
+func (p partition) bounds(ctx context.Context) (first, end int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchDeadline)
+	defer cancel()
+	answer, err := p.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{p.topic: {kafka.FirstOffsetOf(p.id), kafka.LastOffsetOf(p.id)}},
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("list offsets of %s/%d: %w", p.topic, p.id, err)
+	}
+	for _, o := range answer.Topics[p.topic] {
+		if o.Partition == p.id {
+			if o.Error != nil {
+				return 0, 0, fmt.Errorf("list offsets of %s/%d: %w", p.topic, p.id, o.Error)
+			}
+			return o.FirstOffset, o.LastOffset, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("list offsets of %s/%d: the broker answered for another partition", p.topic, p.id)
+}

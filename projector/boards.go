@@ -1,0 +1,185 @@
+package projector
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+)
+
+//go:embed apply.lua
+var applySource string
+
+// Boards folds activities. It keeps, for every partition that was resumed, where
+// each shard's fence is; Redis holds the truth, and says so when they differ.
+type Boards struct {
+	projector *Projector
+	script    *redis.Script
+
+	mu    sync.Mutex
+	lanes map[int]*lane
+}
+
+// lane is one partition. Only the goroutine that serves the partition touches it.
+type lane struct {
+	layout leaderboard.Layout
+	// fences are by shard: the next offset that the shard is to apply.
+	fences []int64
+	// next is where the next batch has to begin, -1 before the first.
+	next int64
+}
+
+func (l *lane) progress() leaderboard.Progress {
+	// A record without a board belongs to shard 0: when that fence is past a
+	// record, the record's dead letter is written.
+	return leaderboard.Progress{Next: slices.Min(l.fences), Judged: l.fences[0]}
+}
+
+// Resume begins a partition: it reads how far each shard has come.
+func (b *Boards) Resume(ctx context.Context, partition int) (leaderboard.Progress, error) {
+	layout, err := b.projector.layout(ctx)
+	if err != nil {
+		return leaderboard.Progress{}, err
+	}
+	l := &lane{layout: layout, fences: make([]int64, layout.Shards), next: -1}
+	commands, err := b.projector.pipelined(ctx, func(pipe redis.Pipeliner) {
+		for shard := range l.fences {
+			pipe.HGet(ctx, layout.FenceKey(shard), fmt.Sprint(partition))
+		}
+	})
+	if err != nil {
+		return leaderboard.Progress{}, fmt.Errorf("read the fences of partition %d: %w", partition, err)
+	}
+	for shard, command := range commands {
+		if l.fences[shard], err = fenceOf(command.(*redis.StringCmd)); err != nil {
+			return leaderboard.Progress{}, fmt.Errorf("read the fence %s of partition %d: %w", layout.FenceKey(shard), partition, err)
+		}
+	}
+	b.mu.Lock()
+	b.lanes[partition] = l
+	b.mu.Unlock()
+	return l.progress(), nil
+}
+
+func fenceOf(command *redis.StringCmd) (int64, error) {
+	offset, err := command.Int64()
+	if errors.Is(err, redis.Nil) {
+		return 0, nil
+	}
+	return offset, err
+}
+
+func (b *Boards) lane(partition int) (*lane, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.lanes[partition]; l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("partition %d was not resumed", partition)
+}
+
+// Apply folds a batch into the boards; what a shard has applied already it passes
+// over. After an error it may be called again with the same batch.
+func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboard.Outcome, error) {
+	l, err := b.lane(batch.Partition)
+	if err != nil {
+		return leaderboard.Outcome{}, err
+	}
+	if l.next >= 0 && batch.From != l.next {
+		return leaderboard.Outcome{}, fmt.Errorf("partition %d: a batch begins at offset %d instead of %d", batch.Partition, batch.From, l.next)
+	}
+	started := time.Now()
+	p := newPending(l.layout, batch.Records)
+	for {
+		writes := p.writes(l.fences, batch.To)
+		if len(writes) == 0 {
+			l.next = batch.To
+			b.projector.metrics.applySeconds.Observe(time.Since(started).Seconds())
+			return p.outcome, nil
+		}
+		if err := b.execute(ctx, batch.Partition, l, writes, p); err != nil {
+			return p.outcome, err
+		}
+	}
+}
+
+// execute sends the script calls in one pipeline and takes note of where each
+// shard's fence is afterwards.
+func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []write, p *pending) error {
+	calls := make([]scriptCall, len(writes))
+	for i, w := range writes {
+		calls[i] = w.cut.call(l.layout, w.shard, partition)
+	}
+	replies, err := b.projector.runScript(ctx, b.script, calls)
+	if err != nil {
+		return fmt.Errorf("apply to partition %d: %w", partition, err)
+	}
+	for i, w := range writes {
+		reply := replies[i]
+		if !reply.applied {
+			if err := b.adopt(l, partition, w.shard, reply.fence); err != nil {
+				return err
+			}
+			continue
+		}
+		l.fences[w.shard] = w.cut.to
+		p.applied(w, w.cut.staleRecords(reply.numbers))
+		b.projector.metrics.scriptOperations.Observe(float64(w.cut.weight))
+	}
+	return nil
+}
+
+// adopt takes the fence that Redis has for the one that was expected. Higher: the
+// records were applied before, or by another writer. Lower: Redis has lost them.
+func (b *Boards) adopt(l *lane, partition, shard int, fence int64) error {
+	switch {
+	case fence > l.fences[shard]:
+		b.projector.metrics.conflicts.Inc()
+		l.fences[shard] = fence
+	case fence < l.fences[shard]:
+		return fmt.Errorf("fence %s of partition %d is at %d instead of %d: %w",
+			l.layout.FenceKey(shard), partition, fence, l.fences[shard], leaderboard.ErrTailLost)
+	}
+	return nil
+}
+
+// Sync moves the fences of all shards to an offset up to which everything was
+// applied, and so notices on idle shards too when Redis has lost something.
+func (b *Boards) Sync(ctx context.Context, partition int, to int64) (leaderboard.Progress, error) {
+	l, err := b.lane(partition)
+	if err != nil {
+		return leaderboard.Progress{}, err
+	}
+	layout, err := b.projector.layout(ctx)
+	if err != nil {
+		return leaderboard.Progress{}, err
+	}
+	if layout != l.layout {
+		return leaderboard.Progress{}, fmt.Errorf("generation %d has %d shards instead of %d: %w",
+			layout.Generation, layout.Shards, l.layout.Shards, leaderboard.ErrTailLost)
+	}
+	calls := make([]scriptCall, len(l.fences))
+	for shard, fence := range l.fences {
+		c := cut{from: fence, to: max(fence, to)}
+		calls[shard] = c.call(layout, shard, partition)
+	}
+	replies, err := b.projector.runScript(ctx, b.script, calls)
+	if err != nil {
+		return leaderboard.Progress{}, fmt.Errorf("sync partition %d: %w", partition, err)
+	}
+	for shard, reply := range replies {
+		if reply.applied {
+			l.fences[shard] = max(l.fences[shard], to)
+		} else if err := b.adopt(l, partition, shard, reply.fence); err != nil {
+			return leaderboard.Progress{}, err
+		}
+	}
+	return l.progress(), nil
+}

@@ -1,0 +1,59 @@
+package projector
+
+import (
+	"cmp"
+	"slices"
+
+	"leaderboard"
+)
+
+// pending is what of a batch is still to be applied, by shard, and what became of
+// the rest.
+type pending struct {
+	shards  [][]leaderboard.Record
+	outcome leaderboard.Outcome
+}
+
+// write is one script call to come: a cut of one shard.
+type write struct {
+	shard int
+	cut   *cut
+}
+
+func newPending(l leaderboard.Layout, records []leaderboard.Record) *pending {
+	p := &pending{shards: make([][]leaderboard.Record, l.Shards)}
+	for i := range records {
+		shard := l.Shard(records[i].Board)
+		p.shards[shard] = append(p.shards[shard], records[i])
+	}
+	return p
+}
+
+// writes are the script calls still to be done when the shards stand at fences.
+func (p *pending) writes(fences []int64, to int64) []write {
+	var all []write
+	for shard, fence := range fences {
+		p.repeated(shard, fence)
+		for _, c := range cuts(fence, to, p.shards[shard]) {
+			all = append(all, write{shard, c})
+		}
+	}
+	return all
+}
+
+// repeated drops what lies below a fence: it is on the boards already.
+func (p *pending) repeated(shard int, fence int64) {
+	n, _ := slices.BinarySearchFunc(p.shards[shard], fence, func(r leaderboard.Record, offset int64) int {
+		return cmp.Compare(r.Offset, offset)
+	})
+	p.outcome.Repeated += n
+	p.shards[shard] = p.shards[shard][n:]
+}
+
+// applied drops what a write has brought to the boards.
+func (p *pending) applied(w write, stale int) {
+	p.repeated(w.shard, w.cut.from)
+	p.shards[w.shard] = p.shards[w.shard][w.cut.records:]
+	p.outcome.Stale += stale
+	p.outcome.Applied += w.cut.records - stale
+}

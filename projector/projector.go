@@ -1,0 +1,166 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+)
+
+// Config is what a [Projector] needs.
+type Config struct {
+	Redis redis.UniversalClient
+	// Generation is the generation of boards that is written. 0: 1.
+	Generation int
+	// Shards is the number of shards of a generation that does not exist yet. 0: 16.
+	Shards     int
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Projector writes to Redis.
+type Projector struct {
+	config   Config
+	redis    redis.UniversalClient
+	log      *slog.Logger
+	metrics  *metrics
+	boards   *Boards
+	catalog  *Documents
+	profiles *Documents
+}
+
+// New makes a projector. Nothing is started or connected.
+func New(config Config) (*Projector, error) {
+	if config.Generation == 0 {
+		config.Generation = 1
+	}
+	if config.Shards == 0 {
+		config.Shards = 16
+	}
+	switch {
+	case config.Redis == nil || config.Log == nil || config.Registerer == nil:
+		return nil, errors.New("a Redis client, a logger and a metrics registerer are needed")
+	case config.Generation < 0:
+		return nil, fmt.Errorf("generation %d is not positive", config.Generation)
+	case config.Shards < 0 || config.Shards > 16384:
+		return nil, fmt.Errorf("%d shards are not between 1 and 16384", config.Shards)
+	}
+	p := &Projector{config: config, redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer)}
+	p.boards = &Boards{projector: p, script: redis.NewScript(applySource), lanes: map[int]*lane{}}
+	documents := func(fenceKey string) *Documents {
+		return &Documents{projector: p, script: redis.NewScript(documentsSource), fenceKey: fenceKey, fences: map[int]int64{}}
+	}
+	p.catalog = documents(leaderboard.CatalogFenceKey)
+	p.profiles = documents(leaderboard.ProfilesFenceKey)
+	return p, nil
+}
+
+// Boards folds the activities topic.
+func (p *Projector) Boards() *Boards { return p.boards }
+
+// Catalog keeps the catalog topic.
+func (p *Projector) Catalog() *Documents { return p.catalog }
+
+// Profiles keeps the profiles topic.
+func (p *Projector) Profiles() *Documents { return p.profiles }
+
+// Ready is nil when Redis answers, else it says why not.
+func (p *Projector) Ready(ctx context.Context) error {
+	if err := p.counted(p.redis.Ping(ctx).Err()); err != nil {
+		return fmt.Errorf("redis does not answer: %w", err)
+	}
+	return nil
+}
+
+// layout reads where the generation lies, after making it known when it is new.
+func (p *Projector) layout(ctx context.Context) (leaderboard.Layout, error) {
+	shards := leaderboard.MetaShards(p.config.Generation)
+	commands, err := p.pipelined(ctx, func(pipe redis.Pipeliner) {
+		pipe.HSetNX(ctx, leaderboard.MetaKey, shards, p.config.Shards)
+		pipe.HSetNX(ctx, leaderboard.MetaKey, leaderboard.MetaRead, p.config.Generation)
+		pipe.HGet(ctx, leaderboard.MetaKey, shards)
+	})
+	if err != nil {
+		return leaderboard.Layout{}, fmt.Errorf("read %s: %w", leaderboard.MetaKey, err)
+	}
+	n, err := commands[2].(*redis.StringCmd).Int()
+	if err != nil || n <= 0 {
+		return leaderboard.Layout{}, fmt.Errorf("%s holds no number of shards in %s: %w", leaderboard.MetaKey, shards, err)
+	}
+	return leaderboard.Layout{Generation: p.config.Generation, Shards: n}, nil
+}
+
+// pipelined sends commands together. A missing value is no error here.
+func (p *Projector) pipelined(ctx context.Context, fill func(redis.Pipeliner)) ([]redis.Cmder, error) {
+	commands, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		fill(pipe)
+		return nil
+	})
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	for _, command := range commands {
+		if e := command.Err(); e != nil && !errors.Is(e, redis.Nil) && err == nil {
+			err = e
+		}
+	}
+	return commands, p.counted(err)
+}
+
+// counted counts an error of Redis and gives it back.
+func (p *Projector) counted(err error) error {
+	if err != nil {
+		p.metrics.redisErrors.Inc()
+	}
+	return err
+}
+
+// scriptCall is one call of a script.
+type scriptCall struct {
+	keys []string
+	args []any
+}
+
+// scriptReply is what both scripts answer: whether the call was applied, where the
+// fence is now, and the numbers that follow.
+type scriptReply struct {
+	applied bool
+	fence   int64
+	numbers []int64
+}
+
+// runScript sends calls of one script in one pipeline, after loading the script
+// where Redis does not have it.
+func (p *Projector) runScript(ctx context.Context, script *redis.Script, calls []scriptCall) ([]scriptReply, error) {
+	send := func() ([]redis.Cmder, error) {
+		return p.pipelined(ctx, func(pipe redis.Pipeliner) {
+			for _, call := range calls {
+				script.EvalSha(ctx, pipe, call.keys, call.args...)
+			}
+		})
+	}
+	commands, err := send()
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err := script.Load(ctx, p.redis).Err(); err != nil {
+			return nil, p.counted(err)
+		}
+		commands, err = send()
+	}
+	if err != nil {
+		return nil, err
+	}
+	replies := make([]scriptReply, len(commands))
+	for i, command := range commands {
+		numbers, err := command.(*redis.Cmd).Int64Slice()
+		if err != nil || len(numbers) < 2 {
+			return nil, fmt.Errorf("the script answered %v: %w", numbers, err)
+		}
+		replies[i] = scriptReply{applied: numbers[0] == 1, fence: numbers[1], numbers: numbers[2:]}
+	}
+	return replies, nil
+}
