@@ -1,0 +1,82 @@
+package test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+	"leaderboard/query"
+)
+
+// rewrite replaces the board, over and over until the test ends: n users, synced
+// at second n, user 1 the last of them.
+func (s *queryService) rewrite(b leaderboard.Board) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		for n := 1; ctx.Err() == nil; n = n%40 + 1 {
+			tx := s.redis.TxPipeline()
+			tx.Del(ctx, seedLayout.RankKey(b), seedLayout.UsersKey(b))
+			for user := 1; user <= n; user++ {
+				member := leaderboard.Member(1000, leaderboard.UserID(user))
+				tx.ZAdd(ctx, seedLayout.RankKey(b), redis.Z{Score: float64(user), Member: member[:]})
+				tx.HSet(ctx, seedLayout.UsersKey(b), strconv.Itoa(user), leaderboard.State(1000, leaderboard.Value(user)))
+			}
+			tx.HSet(ctx, seedLayout.BoardsKey(seedLayout.Shard(b)), b.String(), n*1000)
+			if _, err := tx.Exec(ctx); err != nil && ctx.Err() == nil {
+				s.t.Errorf("rewrite the board: %v", err)
+				return
+			}
+		}
+	})
+	s.t.Cleanup(func() { cancel(); done.Wait() })
+}
+
+func TestQueryAnswersAreOfOneMoment(t *testing.T) {
+	s := startQueryService(t)
+	b := runningBoard(366)
+	s.board(b, leaderboard.Descending, time.Unix(1, 0), seedEntry{1, 1, time.Unix(1, 0)})
+	s.rewrite(b)
+	for range 300 {
+		top := expectAnswer[topAnswer](s, queryRequest{path: topPath + "232?targetId=366&pageSize=100"})
+		synced := at(*top.Data.LastSyncTimeISO).Unix()
+		if top.Pagination.Total != synced || int64(len(top.Data.Rankings)) != synced {
+			t.Fatalf("synced with %d entries, total %d, %d rankings", synced, top.Pagination.Total, len(top.Data.Rankings))
+		}
+		rank := expectAnswer[rankAnswer](s, queryRequest{path: rankPath + "1"})
+		if len(rank.Data.UserRanks) != 1 {
+			t.Fatalf("user 1 is not on the board: %+v", rank.Data)
+		}
+		row, synced := rank.Data.UserRanks[0], at(*rank.Data.LastSyncTimeISO).Unix()
+		if row.Rank != synced || row.TotalUsersInTargetGroup != synced {
+			t.Fatalf("synced with %d entries, user 1 is number %d of %d", synced, row.Rank, row.TotalUsersInTargetGroup)
+		}
+	}
+}
+
+func TestQueryOnARedisCluster(t *testing.T) {
+	s := newQueryServiceOn(t, []string{"--cluster-enabled", "yes"}, func(cfg *query.Config, addr string) {
+		cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}, ContextTimeoutEnabled: true})
+		t.Cleanup(func() { _ = cluster.Close() })
+		cfg.Redis = cluster
+	})
+	ctx := context.Background()
+	s.must(s.redis.ClusterAddSlotsRange(ctx, 0, 16383).Err())
+	s.await("the cluster is up", func() bool {
+		return s.redis.HSet(ctx, "up", "y", "1").Err() == nil
+	})
+	s.meta()
+	s.catalog(queryCatalog)
+	s.run()
+	s.await("the service is ready", func() bool { return s.server.Ready() == nil })
+	seedDocumentedBoard(s)
+	expectDocumentedSamples(s, "")
+	seedFamily(s)
+	expectPlaces(s, queryRequest{path: rankPath + "1", client: "parent", headers: scopeHeaders("ALL", "")},
+		"50700:132:1:244=1", "50711:231:366:244=1", "50711:232:365:244=1", "50711:232:366:244=1", "50712:332:1:244=1")
+}
