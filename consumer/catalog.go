@@ -51,7 +51,7 @@ func (c *catalog) follow(ctx context.Context) error {
 	followed := map[int]bool{}
 	wait := backoff{}
 	for ctx.Err() == nil {
-		ids, err := partitions(ctx, c.client, c.topic)
+		ids, err := listPartitions(ctx, c.client, c.topic)
 		if err != nil {
 			c.failed(ctx, err, &wait)
 			continue
@@ -129,7 +129,7 @@ func (c *catalog) take(p partition, messages []message, next int64) {
 // catchUp waits until everything is read that the topic holds now, and gives the
 // catalog as it is then.
 func (c *catalog) catchUp(ctx context.Context) (*leaderboard.Catalog, error) {
-	ids, err := partitions(ctx, c.client, c.topic)
+	ids, err := listPartitions(ctx, c.client, c.topic)
 	if err != nil {
 		return nil, err
 	}
@@ -183,28 +183,40 @@ func (c *catalog) load(ctx context.Context, failed func(error)) {
 func ReadCompacted(ctx context.Context, c Cluster, topic string, each func(key string, value []byte) error) error {
 	client := c.Client(topic)
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	ids, err := partitions(ctx, client, topic)
+	var ids []int
+	err := retry(ctx, func() (err error) {
+		ids, err = listPartitions(ctx, client, topic)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		p := partition{client, topic, id}
-		next, end, err := p.bounds(ctx)
-		if err != nil {
+		if err := readPartition(ctx, partition{client, topic, id}, each); err != nil {
 			return err
-		}
-		for next < end {
-			chunk, err := p.fetch(ctx, next)
-			if err != nil {
-				return err
-			}
-			for _, m := range chunk.messages {
-				if err := each(string(m.key), m.value); err != nil {
-					return err
-				}
-			}
-			next = chunk.next
 		}
 	}
 	return nil
+}
+
+func readPartition(ctx context.Context, p partition, each func(key string, value []byte) error) error {
+	var next, end int64
+	err := retry(ctx, func() (err error) {
+		next, end, err = p.bounds(ctx)
+		return err
+	})
+	for err == nil && next < end {
+		var c chunk
+		err = retry(ctx, func() (err error) {
+			c, err = p.fetch(ctx, next)
+			return err
+		})
+		for _, m := range c.messages {
+			if err := each(string(m.key), m.value); err != nil {
+				return err
+			}
+		}
+		next = max(next, c.next)
+	}
+	return err
 }

@@ -62,6 +62,7 @@ func (h *health) lane(p partition) (*laneHealth, func()) {
 	key := fmt.Sprintf("%s/%d", p.topic, p.id)
 	l := &laneHealth{}
 	l.turn()
+	l.handling.set(errors.New("not resumed yet"))
 	h.mu.Lock()
 	h.lanes[key] = l
 	h.mu.Unlock()

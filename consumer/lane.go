@@ -129,6 +129,7 @@ func (l *lane[R]) start(ctx context.Context) (int64, error) {
 	if err := l.commit(next); err != nil {
 		l.log.Debug("commit failed", "error", err)
 	}
+	l.health.handling.set(nil)
 	l.log.Info("partition resumed", "offset", next, "end", end)
 	return next, nil
 }

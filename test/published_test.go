@@ -107,8 +107,8 @@ func (s *services) kafkaFlags() []string {
 
 func topicFlags(prefix string) []string {
 	return []string{
-		"--kafka-activities-topic", prefix + ".activities", "--kafka-catalog-topic", prefix + ".catalog",
-		"--kafka-profiles-topic", prefix + ".profiles", "--kafka-deadletters-topic", prefix + ".deadletters",
+		"--kafka-activities-topic", prefix + "activities", "--kafka-catalog-topic", prefix + "catalog",
+		"--kafka-profiles-topic", prefix + "profiles", "--kafka-deadletters-topic", prefix + "deadletters",
 	}
 }
 
@@ -122,12 +122,12 @@ func (s *services) resetOffsets() {
 	}
 	await(s.t, "the group to have no member and take offsets", func() error {
 		answer, err := client.OffsetCommit(context.Background(), &kafka.OffsetCommitRequest{
-			GroupID: s.topics, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{s.topics + ".activities": offsets},
+			GroupID: s.topics, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{s.topics + "activities": offsets},
 		})
 		if err != nil {
 			return err
 		}
-		for _, p := range answer.Topics[s.topics+".activities"] {
+		for _, p := range answer.Topics[s.topics+"activities"] {
 			if p.Error != nil {
 				return p.Error
 			}
@@ -141,7 +141,7 @@ func (s *services) resetOffsets() {
 func (s *services) awaitHandled(records int) {
 	s.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(s.brokers...), Timeout: 10 * time.Second}
-	topic := s.topics + ".activities"
+	topic := s.topics + "activities"
 	await(s.t, fmt.Sprintf("%d records to be committed", records), func() error {
 		answer, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{
 			GroupID: s.topics, Topics: map[string][]int{topic: {0, 1, 2, 3}},

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,21 @@ func TestQueryAnswersAreOfOneMoment(t *testing.T) {
 		row, synced := rank.Data.UserRanks[0], at(*rank.Data.LastSyncTimeISO).Unix()
 		if row.Rank != synced || row.TotalUsersInTargetGroup != synced {
 			t.Fatalf("synced with %d entries, user 1 is number %d of %d", synced, row.Rank, row.TotalUsersInTargetGroup)
+		}
+	}
+}
+
+// Redis happens to run short pipelines in one go: only the commands it saw tell
+// that the page is read in a transaction.
+func TestQueryReadsAPageInOneTransaction(t *testing.T) {
+	s := startQueryService(t)
+	s.must(s.redis.ConfigResetStat(t.Context()).Err())
+	expectAnswer[topAnswer](s, queryRequest{path: topPath + "232?targetId=366"})
+	stats, err := s.redis.Info(t.Context(), "commandstats").Result()
+	s.must(err)
+	for _, command := range []string{"multi", "zrevrange", "zcard", "hget", "exec"} {
+		if !strings.Contains(stats, "cmdstat_"+command+":calls=1,") {
+			t.Errorf("%s was not called once:\n%s", command, stats)
 		}
 	}
 }

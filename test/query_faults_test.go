@@ -65,6 +65,9 @@ func TestQueryIsUnavailableUntilRedisHoldsWhatItNeeds(t *testing.T) {
 		t.Error("ready before it runs")
 	}
 	expectUnavailable(s)
+	stranger, denied := queryRequest{path: rankPath + "1", client: "-"}, queryRequest{path: rankPath + "1", client: "toponly"}
+	expectError(t, stranger, s.ask(stranger), 401, 401, textAuthentication)
+	expectError(t, denied, s.ask(denied), 403, 4000, textAccess)
 	s.run()
 	expectReason(s, leaderboard.MetaKey)
 	expectUnavailable(s)

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard/consumer"
+	"leaderboard/projector"
+)
+
+// ProjectorConfig is what a [Projector] needs.
+type ProjectorConfig struct {
+	Cluster    consumer.Cluster
+	Topics     consumer.Topics
+	Group      string
+	Partitions int
+	Redis      redis.UniversalClient
+	// Generation is the one that is written; Shards is how many it has when it
+	// has to be made.
+	Generation, Shards int
+	MaxBatchRecords    int
+	SyncInterval       time.Duration
+	Log                *slog.Logger
+	Registerer         prometheus.Registerer
+}
+
+// Projector is the service that folds the log into the boards: a consumer that
+// hands on to a projector.
+type Projector struct {
+	consumer  *consumer.Consumer
+	projector *projector.Projector
+}
+
+// NewProjector wires the service.
+func NewProjector(c ProjectorConfig) (*Projector, error) {
+	p, err := projector.New(projector.Config{
+		Redis:      c.Redis,
+		Generation: c.Generation,
+		Shards:     c.Shards,
+		Log:        c.Log,
+		Registerer: c.Registerer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	in, err := consumer.New(consumer.Config{
+		Cluster:         c.Cluster,
+		Topics:          c.Topics,
+		Group:           c.Group,
+		Partitions:      c.Partitions,
+		Boards:          p.Boards(),
+		Catalog:         p.Catalog(),
+		Profiles:        p.Profiles(),
+		MaxBatchRecords: c.MaxBatchRecords,
+		SyncInterval:    c.SyncInterval,
+		Log:             c.Log,
+		Registerer:      c.Registerer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Projector{consumer: in, projector: p}, nil
+}
+
+// Run consumes until ctx ends; the batch in flight is finished.
+func (p *Projector) Run(ctx context.Context) error { return p.consumer.Run(ctx) }
+
+// Ready says what is missing at either end.
+func (p *Projector) Ready(ctx context.Context) error {
+	return errors.Join(p.consumer.Ready(), p.projector.Ready(ctx))
+}

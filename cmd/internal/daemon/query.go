@@ -1,0 +1,38 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"leaderboard/query"
+)
+
+// Query is the service that answers HTTP from Redis.
+type Query struct {
+	server *query.Server
+	api    net.Listener
+	log    *slog.Logger
+}
+
+// NewQuery wires the service to a bound listener.
+func NewQuery(c query.Config, api net.Listener) (*Query, error) {
+	server, err := query.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Query{server: server, api: api, log: c.Log}, nil
+}
+
+// Run answers until ctx ends; answers under way are finished.
+func (q *Query) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended(q.server.Run(ctx)) })
+	group.Go(func() error { return serveHTTP(ctx, q.api, q.server.Handler(), q.log) })
+	return group.Wait()
+}
+
+// Ready says what is missing.
+func (q *Query) Ready(context.Context) error { return q.server.Ready() }

@@ -1,0 +1,125 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/feed"
+)
+
+// feed publishes the activities, shows the banner when all is ready, and goes on
+// simulating.
+func (e *environment) feed(ctx context.Context, api, admin net.Listener, services ...daemon.Service) error {
+	simulated, err := e.publishActivities(ctx)
+	if err != nil {
+		return err
+	}
+	if err := awaitReady(ctx, services); err != nil {
+		return err
+	}
+	shown, err := e.awaitExample(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = io.WriteString(e.config.Out, banner(place{
+		api:    api.Addr().String(),
+		admin:  admin.Addr().String(),
+		broker: strings.Join(e.cluster.Brokers, ","),
+		store:  e.store.description,
+		notes:  e.notes,
+	}, e.caller, shown))
+	if simulated == nil {
+		return nil
+	}
+	return simulated.run(ctx, e.cluster, e.topics.Activities)
+}
+
+// publishActivities publishes the file or the first simulated activities, unless
+// the log has activities already. The simulation is nil when there is none.
+func (e *environment) publishActivities(ctx context.Context) (*simulation, error) {
+	empty, err := isEmpty(ctx, e.cluster, e.topics.Activities)
+	if err != nil {
+		return nil, err
+	}
+	if e.config.Activities != "" && !empty {
+		e.notes = append(e.notes, "the log has activities already, so "+e.config.Activities+" was not published again")
+	}
+	if e.config.Activities != "" && empty {
+		if err := e.publishFile(ctx, e.config.Activities, e.topics.Activities, feed.ActivityKey); err != nil {
+			return nil, err
+		}
+	}
+	if !e.config.Simulate {
+		return nil, nil
+	}
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // made-up activities
+	s := newSimulation(e.catalog, e.caller.org, time.Now(), random)
+	if s == nil {
+		e.notes = append(e.notes, "no target of the organisation has a running period, so nothing is simulated")
+		return nil, nil
+	}
+	if !empty {
+		return s, nil
+	}
+	lines, err := s.next(simulatedStart, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return s, e.publish(ctx, strings.NewReader(lines), e.topics.Activities, feed.ActivityKey)
+}
+
+func (e *environment) publishProfiles(ctx context.Context) error {
+	if e.config.Profiles != "" {
+		return e.publishFile(ctx, e.config.Profiles, e.topics.Profiles, feed.ProfileKey)
+	}
+	empty, err := isEmpty(ctx, e.cluster, e.topics.Profiles)
+	if err != nil || !empty || !e.config.Simulate {
+		return err
+	}
+	lines, err := sampleProfiles(e.caller.org)
+	if err != nil {
+		return err
+	}
+	return e.publish(ctx, strings.NewReader(lines), e.topics.Profiles, feed.ProfileKey)
+}
+
+func (e *environment) publishFile(ctx context.Context, path, topic string, key func([]byte) (string, error)) error {
+	file, err := feed.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if err := e.publish(ctx, file, topic, key); err != nil {
+		return fmt.Errorf("publish %s: %w", path, err)
+	}
+	return nil
+}
+
+func (e *environment) publish(ctx context.Context, lines io.Reader, topic string, key func([]byte) (string, error)) error {
+	writer := e.cluster.Writer(topic)
+	_, err := feed.Lines{Writer: writer, Key: key}.Publish(ctx, lines)
+	return errors.Join(err, writer.Close())
+}
+
+// awaitExample waits a while for somebody to stand on a board, if anybody will.
+func (e *environment) awaitExample(ctx context.Context) (*example, error) {
+	candidates := examples(e.catalog, e.caller.org, time.Now())
+	empty, err := isEmpty(ctx, e.cluster, e.topics.Activities)
+	if err != nil || len(candidates) == 0 {
+		return nil, err
+	}
+	var found example
+	deadline := time.Now().Add(patience)
+	err = poll(ctx, func() (bool, error) {
+		found, err = pickExample(ctx, e.redis, layout, candidates)
+		return found.user != 0 || empty || time.Now().After(deadline), err
+	})
+	return &found, err
+}

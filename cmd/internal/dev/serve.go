@@ -1,0 +1,100 @@
+package dev
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/query"
+)
+
+// serve runs the services and, beside them, what feeds them.
+func (e *environment) serve(ctx context.Context) error {
+	c := e.config
+	api, err := daemon.Listen("api", "listen", c.Listen, c.Log)
+	if err != nil {
+		return err
+	}
+	admin, err := daemon.Listen("admin", "admin", c.Admin, c.Log)
+	if err != nil {
+		return err
+	}
+	registry := daemon.NewRegistry()
+	projector, err := daemon.NewProjector(daemon.ProjectorConfig{
+		Cluster:    e.cluster,
+		Topics:     e.topics,
+		Group:      "leaderboard-dev",
+		Redis:      e.redis,
+		Generation: layout.Generation,
+		Shards:     layout.Shards,
+		Log:        c.Log,
+		Registerer: registry,
+	})
+	if err != nil {
+		return err
+	}
+	clients, err := e.clients()
+	if err != nil {
+		return err
+	}
+	service, err := daemon.NewQuery(query.Config{Redis: e.redis, Clients: clients, Log: c.Log, Registerer: registry}, api)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return daemon.Serve(ctx, admin, registry, c.Log, projector, follower{service, projector})
+	})
+	group.Go(func() error { return e.store.watch(ctx) })
+	group.Go(func() error { return e.feed(ctx, api, admin, projector, service) })
+	return group.Wait()
+}
+
+func (e *environment) clients() (*query.Clients, error) {
+	if e.config.ClientsFile != "" {
+		return query.LoadClients(e.config.ClientsFile)
+	}
+	clients := new(query.Clients)
+	err := clients.Add("demo", e.caller.org, "demo")
+	return clients, err
+}
+
+// follower is a service that starts when another is ready, and so has nothing
+// missing to report.
+type follower struct {
+	daemon.Service
+	first daemon.Service
+}
+
+func (f follower) Run(ctx context.Context) error {
+	if err := awaitReady(ctx, []daemon.Service{f.first}); err != nil {
+		return err
+	}
+	return f.Service.Run(ctx)
+}
+
+func awaitReady(ctx context.Context, services []daemon.Service) error {
+	return poll(ctx, func() (bool, error) {
+		missing := slices.ContainsFunc(services, func(s daemon.Service) bool { return s.Ready(ctx) != nil })
+		return !missing, nil
+	})
+}
+
+// poll asks again and again until the answer is yes.
+func poll(ctx context.Context, done func() (bool, error)) error {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if yes, err := done(); yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/feed"
+)
+
+type applyCommand struct {
+	File  string       `short:"f" env:"CATALOG_FILE" placeholder:"FILE.yaml" help:"Catalog with orgs and targetGroups. What it does not name stays as it is."`
+	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+}
+
+// Check names every wrong setting.
+func (c *applyCommand) Check() error {
+	if c.File == "" {
+		return errors.Join(c.Kafka.Check(), daemon.Mistakenf("file", "is missing; it names the catalog file"))
+	}
+	return errors.Join(c.Kafka.Check(), checkFile("file", c.File))
+}
+
+func (c *applyCommand) execute(ctx context.Context, std streams) error {
+	file, err := feed.ReadCatalogFile(c.File)
+	if err != nil {
+		return err
+	}
+	cluster, err := connect(ctx, &c.Kafka)
+	if err != nil {
+		return err
+	}
+	changes, err := feed.ApplyCatalog(ctx, cluster, c.Kafka.Topics.Catalog, file)
+	if err != nil {
+		return fmt.Errorf("nothing of %s was applied:\n%w", c.File, err)
+	}
+	for _, change := range changes {
+		_, _ = fmt.Fprintf(std.out, "%s %s\n", change.Key, change.Kind)
+	}
+	return nil
+}
+
+type showCommand struct {
+	JSON  bool         `env:"CATALOG_JSON" help:"Print JSON instead of YAML."`
+	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+}
+
+// Check names every wrong setting.
+func (c *showCommand) Check() error { return c.Kafka.Check() }
+
+func (c *showCommand) execute(ctx context.Context, std streams) error {
+	cluster, err := connect(ctx, &c.Kafka)
+	if err != nil {
+		return err
+	}
+	catalog, err := feed.ReadCatalog(ctx, cluster, c.Kafka.Topics.Catalog)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(catalog, "", "  ")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		text = append(text, '\n')
+	} else if text, err = yaml.JSONToYAML(text); err != nil {
+		return err
+	}
+	_, err = std.out.Write(text)
+	return err
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/consumer"
+)
+
+// kafkaTimeout is how long the brokers have to answer at the start.
+const kafkaTimeout = 10 * time.Second
+
+// connect reaches the brokers and makes the topics that are missing.
+func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
+	cluster, err := settings.Cluster(name)
+	if err != nil {
+		return cluster, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
+	defer cancel()
+	if err := probe(ctx, cluster); err != nil {
+		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
+	}
+	if err := cluster.EnsureTopics(ctx, settings.TopicNames(), settings.Partitions); err != nil {
+		return cluster, fmt.Errorf("the brokers that --kafka-brokers (KAFKA_BROKERS) names do not have the topics: %w", err)
+	}
+	return cluster, nil
+}
+
+// probe finds out whether one of the brokers lets us in; kafka-go's transport
+// says too little about why it could not connect.
+func probe(ctx context.Context, cluster consumer.Cluster) error {
+	dialer := kafka.Dialer{ClientID: cluster.ClientID, Timeout: kafkaTimeout / 2, TLS: cluster.TLS, SASLMechanism: cluster.SASL}
+	var failures []error
+	for _, address := range cluster.Brokers {
+		err := greet(ctx, &dialer, address)
+		if err == nil {
+			return nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", address, err))
+	}
+	return errors.Join(failures...)
+}
+
+// greet connects to a broker, signs in, and asks what it is.
+func greet(ctx context.Context, dialer *kafka.Dialer, address string) error {
+	connection, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	if err := connection.SetDeadline(time.Now().Add(dialer.Timeout)); err != nil {
+		return err
+	}
+	if _, err := connection.ApiVersions(); err != nil {
+		return fmt.Errorf("no Kafka answers: %w", err)
+	}
+	return nil
+}
+
+// checkFile finds fault with a file to read that is named but not there.
+func checkFile(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return daemon.Mistakenf(flag, "there is no file %s", path)
+	case err != nil:
+		return daemon.Mistakenf(flag, "%v", err)
+	case info.IsDir():
+		return daemon.Mistakenf(flag, "%s is a directory", path)
+	}
+	return nil
+}
+
+// checkInput is [checkFile] for a file that is required and may be standard input.
+func checkInput(path string) error {
+	switch path {
+	case "":
+		return daemon.Mistakenf("file", "is missing; it names the file to read, or - for standard input")
+	case "-":
+		return nil
+	}
+	return checkFile("file", path)
+}

@@ -1,0 +1,73 @@
+// Command leaderboard is the operator's tool: it runs the whole leaderboard for
+// development, publishes activities and profiles, keeps the catalog, and adds
+// clients.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+	_ "time/tzdata" // organisations' time zones, on systems that have none
+
+	"github.com/alecthomas/kong"
+
+	"leaderboard/cmd/internal/daemon"
+)
+
+// version is stamped by the linker.
+var version string
+
+const (
+	name        = "leaderboard"
+	description = "Runs, feeds and keeps a leaderboard."
+	// grace is how long a command may take to finish after the signal to end.
+	grace = 20 * time.Second
+)
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+
+// streams are the standard streams.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// program is the command line.
+type program struct {
+	Dev     devCommand     `cmd:"" help:"Run it all in one process: embedded broker, store, projector and HTTP service."`
+	Publish publishCommand `cmd:"" help:"Publish activities from a file of JSON lines."`
+	Catalog struct {
+		Apply applyCommand `cmd:"" help:"Write organisations and target groups from a file."`
+		Show  showCommand  `cmd:"" help:"Print the catalog."`
+	} `cmd:"" help:"Keep the catalog."`
+	Profiles struct {
+		Publish profilesCommand `cmd:"" help:"Publish profiles from a file of JSON lines."`
+	} `cmd:"" help:"Keep the profiles."`
+	Clients struct {
+		Add addCommand `cmd:"" help:"Add a client to a clients file."`
+	} `cmd:"" help:"Keep the clients of the HTTP service."`
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// command is one of the commands of [program].
+type command interface {
+	daemon.Checker
+	execute(ctx context.Context, std streams) error
+}
+
+func run(args []string, std streams) int {
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := daemon.Parse(new(program), name, description, daemon.Version(version), args, std.out)
+	switch {
+	case err != nil:
+		return daemon.Usage(name, std.err, err)
+	case parsed.Done:
+		return daemon.ExitOK
+	}
+	return daemon.Main(name, grace, std.err, func(ctx context.Context) error {
+		return parsed.Command.(command).execute(ctx, std)
+	})
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/query"
+)
+
+// invoke runs the program as the shell does.
+func invoke(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, words bytes.Buffer
+	code = run(args, streams{strings.NewReader(stdin), &out, &words})
+	return code, out.String(), words.String()
+}
+
+func startBroker(t *testing.T) string {
+	t.Helper()
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	return broker.ListenAddrs()[0]
+}
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+	parser, err := kong.New(new(program), kong.Vars{"version": "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Leaves(false) {
+		for _, flag := range command.Flags {
+			if len(flag.Envs) == 0 {
+				t.Errorf("%s --%s has none", command.Path(), flag.Name)
+			}
+		}
+	}
+}
+
+func TestEveryCommandChecksItsSettings(t *testing.T) {
+	for args, want := range map[string][]string{
+		"publish --rate -1 --kafka-brokers x":              {"--file (ACTIVITIES_FILE)", "--rate (PUBLISH_RATE)", "--kafka-brokers (KAFKA_BROKERS)"},
+		"publish -f /nonexistent":                          {"there is no file /nonexistent"},
+		"profiles publish --kafka-partitions 0":            {"--file (PROFILES_FILE)", "--kafka-partitions (KAFKA_PARTITIONS)"},
+		"catalog apply --kafka-brokers x":                  {"--file (CATALOG_FILE)", "--kafka-brokers (KAFKA_BROKERS)"},
+		"catalog show --kafka-brokers x":                   {"--kafka-brokers (KAFKA_BROKERS)"},
+		"clients add":                                      {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--org (CLIENT_ORG)"},
+		"dev --listen x --kafka-listen :0 --log-level all": {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
+		"dev --frob": {"--frob"},
+		"catalog":    {"apply"},
+	} {
+		code, _, words := invoke(t, "", strings.Fields(args)...)
+		if code != daemon.ExitUsage {
+			t.Errorf("%s: code %d", args, code)
+		}
+		for _, part := range want {
+			if !strings.Contains(words, part) {
+				t.Errorf("%s: %q is not in\n%s", args, part, words)
+			}
+		}
+	}
+}
+
+func TestUnreachableBrokerIsNamedByItsSetting(t *testing.T) {
+	file := writeFile(t, "a.jsonl", `{"orgId":1,"userId":2}`)
+	// Nothing listens at the discard port of the loopback.
+	code, _, words := invoke(t, "", "publish", "-f", file, "--kafka-brokers", "127.0.0.1:9")
+	if code != daemon.ExitFailure || !strings.Contains(words, "--kafka-brokers (KAFKA_BROKERS)") || strings.Count(words, "\n") != 1 {
+		t.Errorf("code %d, words %q", code, words)
+	}
+}
+
+func TestPublishSaysHowFarItCame(t *testing.T) {
+	broker := startBroker(t)
+	lines := "{\"orgId\":1,\"userId\":2}\n{\"orgId\":1,\"userId\":3}\n"
+	code, out, words := invoke(t, lines, "publish", "-f", "-", "--kafka-brokers", broker)
+	if code != daemon.ExitOK || !strings.HasPrefix(out, "2 activities published to leaderboard.activities in ") || words != "" {
+		t.Errorf("code %d, out %q, words %q", code, out, words)
+	}
+	code, out, words = invoke(t, lines+"{}\n"+lines, "publish", "-f", "-", "--kafka-brokers", broker)
+	if code != daemon.ExitFailure || !strings.HasPrefix(out, "2 activities published") || !strings.Contains(words, "stopped after 2 activities: line 3: ") {
+		t.Errorf("code %d, out %q, words %q", code, out, words)
+	}
+	code, out, _ = invoke(t, `{"orgId":1,"userId":2,"attributes":{}}`, "profiles", "publish", "-f", "-", "--kafka-brokers", broker)
+	if code != daemon.ExitOK || !strings.HasPrefix(out, "1 profiles published to leaderboard.profiles in ") {
+		t.Errorf("code %d, out %q", code, out)
+	}
+}
+
+func TestCatalogThatIsShownCanBeApplied(t *testing.T) {
+	broker := startBroker(t)
+	file := writeFile(t, "catalog.yaml", `
+orgs: [{orgId: 5, name: "on", timeZone: Asia/Kolkata, enrichment: [gender]}]
+targetGroups:
+  - targetGroupId: 50
+    orgId: 5
+    name: "0123"
+    periods: [{periodId: 1, refCode: p, start: 2022-11-01T00:00:00+05:30, end: 2022-12-01T00:00:00+05:30}]
+    targets: [{targetRuleId: 1, name: t, aggregate: min, order: asc}]
+`)
+	catalog := func(args ...string) string {
+		t.Helper()
+		code, out, words := invoke(t, "", append([]string{"catalog"}, append(args, "--kafka-brokers", broker)...)...)
+		if code != daemon.ExitOK {
+			t.Fatalf("catalog %v: code %d, %s", args, code, words)
+		}
+		return out
+	}
+	if out := catalog("apply", "-f", file); out != "org:5 created\ngroup:5:50 created\n" {
+		t.Errorf("applied: %q", out)
+	}
+	for _, shown := range []string{catalog("show"), catalog("show", "--json")} {
+		if out := catalog("apply", "-f", writeFile(t, "shown", shown)); out != "org:5 unchanged\ngroup:5:50 unchanged\n" {
+			t.Errorf("applied again: %q", out)
+		}
+	}
+	if shown := catalog("show", "--json"); !json.Valid([]byte(shown)) {
+		t.Errorf("not JSON: %s", shown)
+	}
+}
+
+func TestClientsAdd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients.json")
+	code, out, words := invoke(t, "", "clients", "add", "--file", path, "--id", "a", "--org", "5", "--secret", "s3cret", "--access", "top")
+	if code != daemon.ExitOK || strings.Contains(out+words, "s3cret") {
+		t.Errorf("code %d, out %q, words %q", code, out, words)
+	}
+	code, out, _ = invoke(t, "", "clients", "add", "--file", path, "--id", "b", "--org", "6")
+	_, secret, printed := strings.Cut(out, "shown this once: ")
+	if code != daemon.ExitOK || !printed || len(strings.TrimSpace(secret)) < 20 {
+		t.Errorf("code %d, out %q", code, out)
+	}
+	if code, _, words := invoke(t, "", "clients", "add", "--file", path, "--id", "a", "--org", "5"); code != daemon.ExitFailure || !strings.Contains(words, `"a"`) {
+		t.Errorf("a known id: code %d, words %q", code, words)
+	}
+	if _, err := query.LoadClients(path); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(text), "s3cret") || strings.Contains(string(text), strings.TrimSpace(secret)) {
+		t.Errorf("the file holds a secret, or cannot be read: %v", err)
+	}
+}
+
+func TestHelpWithoutArguments(t *testing.T) {
+	code, out, _ := invoke(t, "")
+	for _, name := range []string{"dev", "publish", "catalog apply", "catalog show", "profiles publish", "clients add"} {
+		if code != daemon.ExitOK || !strings.Contains(out, name) {
+			t.Errorf("code %d, %q is not in the help", code, name)
+		}
+	}
+}

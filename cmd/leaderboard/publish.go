@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/feed"
+)
+
+type publishCommand struct {
+	File  string       `short:"f" env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities, one JSON object a line, in order; .jsonl.gz too; - is standard input."`
+	Rate  float64      `env:"PUBLISH_RATE" default:"0" placeholder:"N" help:"Activities a second; 0 is as fast as it goes (${default})."`
+	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+}
+
+// Check names every wrong setting.
+func (c *publishCommand) Check() error {
+	mistakes := []error{c.Kafka.Check(), checkInput(c.File)}
+	if c.Rate < 0 {
+		mistakes = append(mistakes, daemon.Mistakenf("rate", "%v is negative", c.Rate))
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c *publishCommand) execute(ctx context.Context, std streams) error {
+	return publish(ctx, std, publication{
+		kafka: &c.Kafka, topic: c.Kafka.Topics.Activities, noun: "activities", file: c.File, rate: c.Rate, key: feed.ActivityKey,
+	})
+}
+
+type profilesCommand struct {
+	File  string       `short:"f" env:"PROFILES_FILE" placeholder:"FILE.jsonl" help:"Profiles, one JSON object a line; .jsonl.gz too; - is standard input."`
+	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+}
+
+// Check names every wrong setting.
+func (c *profilesCommand) Check() error {
+	return errors.Join(c.Kafka.Check(), checkInput(c.File))
+}
+
+func (c *profilesCommand) execute(ctx context.Context, std streams) error {
+	return publish(ctx, std, publication{
+		kafka: &c.Kafka, topic: c.Kafka.Topics.Profiles, noun: "profiles", file: c.File, key: feed.ProfileKey,
+	})
+}
+
+// publication is a file on its way into a topic.
+type publication struct {
+	kafka       *daemon.Kafka
+	topic, noun string
+	file        string
+	rate        float64
+	key         func(line []byte) (string, error)
+}
+
+// publish sends the file and says how much of it was sent.
+func publish(ctx context.Context, std streams, p publication) error {
+	source, size, err := open(p.file, std.in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	cluster, err := connect(ctx, p.kafka)
+	if err != nil {
+		return err
+	}
+	bar := progress(std.err, p.noun, size)
+	lines, err := feed.Unpack(p.file, io.TeeReader(source, bar))
+	if err != nil {
+		return err
+	}
+	writer := cluster.Writer(p.topic)
+	start := time.Now()
+	published, err := feed.Lines{Writer: writer, Key: p.key, Rate: p.rate}.Publish(ctx, lines)
+	err = errors.Join(err, writer.Close(), bar.Finish())
+	elapsed := time.Since(start)
+	_, _ = fmt.Fprintf(std.out, "%d %s published to %s in %s\n", published, p.noun, p.topic, elapsed.Round(time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("stopped after %d %s: %w", published, p.noun, err)
+	}
+	return nil
+}
+
+// open gives the file, or standard input, and its size; -1 when it has none.
+func open(path string, stdin io.Reader) (io.ReadCloser, int64, error) {
+	if path == "-" {
+		return io.NopCloser(stdin), -1, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	if !info.Mode().IsRegular() {
+		return file, -1, nil
+	}
+	return file, info.Size(), nil
+}
+
+// progress is a bar that is seen on a terminal only.
+func progress(w io.Writer, noun string, size int64) *progressbar.ProgressBar {
+	file, isFile := w.(*os.File)
+	return progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetVisibility(isFile && term.IsTerminal(int(file.Fd()))),
+		progressbar.OptionSetDescription(noun),
+		progressbar.OptionShowBytes(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}

@@ -1,0 +1,97 @@
+// Command query answers the leaderboard's HTTP API from Redis.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+	_ "time/tzdata" // organisations' time zones, on images that have none
+
+	"github.com/alecthomas/kong"
+
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/query"
+)
+
+// version is stamped by the linker.
+var version string
+
+const name = "query"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+type settings struct {
+	Redis           daemon.Redis     `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Listen          string           `env:"LISTEN" default:":8080" placeholder:"HOST:PORT" help:"Where the API is (${default})."`
+	Admin           string           `env:"ADMIN_LISTEN" default:":8081" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
+	ClientsFile     string           `env:"CLIENTS_FILE" placeholder:"FILE" help:"Clients that may call, as 'leaderboard clients add' writes them. Required."`
+	RateLimit       float64          `env:"RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that one client may make; 0 is no limit (${default})."`
+	RequestTimeout  time.Duration    `env:"REQUEST_TIMEOUT" default:"5s" placeholder:"TIME" help:"Longest time for one answer (${default})."`
+	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
+	Log             daemon.Log       `embed:"" set:"log_level=info"`
+	Version         kong.VersionFlag `help:"Print the version."`
+}
+
+// Check names every wrong setting.
+func (s *settings) Check() error {
+	mistakes := []error{
+		s.Redis.Check(), s.Log.Check(),
+		daemon.CheckAddress("listen", s.Listen),
+		daemon.CheckAddress("admin", s.Admin),
+		daemon.CheckPositive("request-timeout", s.RequestTimeout),
+		daemon.CheckPositive("shutdown-timeout", s.ShutdownTimeout),
+	}
+	if s.RateLimit < 0 {
+		mistakes = append(mistakes, daemon.Mistakenf("rate-limit", "%v is negative", s.RateLimit))
+	}
+	if s.ClientsFile == "" {
+		mistakes = append(mistakes, daemon.Mistakenf("clients-file", "is missing; make one with 'leaderboard clients add'"))
+	} else if _, err := query.LoadClients(s.ClientsFile); err != nil {
+		mistakes = append(mistakes, daemon.Mistakenf("clients-file", "%v", err))
+	}
+	return errors.Join(mistakes...)
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var s settings
+	parsed, err := daemon.Parse(&s, name, "Answers the leaderboard's HTTP API from Redis.", daemon.Version(version), args, stdout)
+	switch {
+	case err != nil:
+		return daemon.Usage(name, stderr, err)
+	case parsed.Done:
+		return daemon.ExitOK
+	}
+	return daemon.Main(name, s.ShutdownTimeout, stderr, func(ctx context.Context) error { return serve(ctx, &s, stderr) })
+}
+
+func serve(ctx context.Context, s *settings, stderr io.Writer) error {
+	log := s.Log.Logger(stderr)
+	store, err := s.Redis.Client(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	api, err := daemon.Listen("api", "listen", s.Listen, log)
+	if err != nil {
+		return err
+	}
+	registry := daemon.NewRegistry()
+	service, err := daemon.NewQuery(query.Config{
+		Redis:          store,
+		ClientsFile:    s.ClientsFile,
+		RequestTimeout: s.RequestTimeout,
+		RateLimit:      s.RateLimit,
+		Log:            log,
+		Registerer:     registry,
+	}, api)
+	if err != nil {
+		return err
+	}
+	admin, err := daemon.Listen("admin", "admin", s.Admin, log)
+	if err != nil {
+		return err
+	}
+	return daemon.Serve(ctx, admin, registry, log, service)
+}
