@@ -107,14 +107,17 @@ func (c *Consumer) ensureTopics(ctx context.Context) {
 	wait := backoff{}
 	for ctx.Err() == nil {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err := c.config.Cluster.EnsureTopics(attempt, c.config.Topics, c.config.Partitions)
+		err := c.config.Cluster.Probe(attempt)
+		if err == nil {
+			err = c.config.Cluster.EnsureTopics(attempt, c.config.Topics, c.config.Partitions)
+		}
 		cancel()
 		if err == nil {
 			return
 		}
 		c.health.kafka.set(err)
 		c.metrics.kafkaErrors.Inc()
-		c.log.Warn("topics cannot be checked, trying again", "brokers", c.config.Cluster.Brokers, "error", err)
+		c.log.Warn("kafka cannot be used yet, trying again", "error", err)
 		wait.sleep(ctx)
 	}
 }

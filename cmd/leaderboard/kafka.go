@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/consumer"
 )
@@ -24,44 +22,13 @@ func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
 	defer cancel()
-	if err := probe(ctx, cluster); err != nil {
+	if err := cluster.Probe(ctx); err != nil {
 		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
 	}
 	if err := cluster.EnsureTopics(ctx, settings.TopicNames(), settings.Partitions); err != nil {
 		return cluster, fmt.Errorf("the brokers that --kafka-brokers (KAFKA_BROKERS) names do not have the topics: %w", err)
 	}
 	return cluster, nil
-}
-
-// probe finds out whether one of the brokers lets us in; kafka-go's transport
-// says too little about why it could not connect.
-func probe(ctx context.Context, cluster consumer.Cluster) error {
-	dialer := kafka.Dialer{ClientID: cluster.ClientID, Timeout: kafkaTimeout / 2, TLS: cluster.TLS, SASLMechanism: cluster.SASL}
-	var failures []error
-	for _, address := range cluster.Brokers {
-		err := greet(ctx, &dialer, address)
-		if err == nil {
-			return nil
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", address, err))
-	}
-	return errors.Join(failures...)
-}
-
-// greet connects to a broker, signs in, and asks what it is.
-func greet(ctx context.Context, dialer *kafka.Dialer, address string) error {
-	connection, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = connection.Close() }()
-	if err := connection.SetDeadline(time.Now().Add(dialer.Timeout)); err != nil {
-		return err
-	}
-	if _, err := connection.ApiVersions(); err != nil {
-		return fmt.Errorf("no Kafka answers: %w", err)
-	}
-	return nil
 }
 
 // checkFile finds fault with a file to read that is named but not there.
