@@ -50,7 +50,7 @@ func TestDecodeActivity(t *testing.T) {
 		EventID: "58aa15c9-1a08-422d-9272-f2a1cdc3f8c1", Type: "total", OrgID: 1000006, UserID: 85950037, GroupID: 163,
 		RuleID: 243, Period: 61, Value: 14_000, Time: 1683867642385,
 	}
-	replace := func(old, new string) string { return strings.Replace(native, old, new, 1) }
+	replace := func(old, with string) string { return strings.Replace(native, old, with, 1) }
 	for name, test := range map[string]struct {
 		record string
 		want   leaderboard.Activity
@@ -104,7 +104,7 @@ func rejections() []struct {
 		reason Reason
 		detail string
 	}
-	replace := func(old, new string) string { return strings.Replace(native, old, new, 1) }
+	replace := func(old, with string) string { return strings.Replace(native, old, with, 1) }
 	all := []rejection{
 		{"", ReasonNotJSON, "not JSON"},
 		{"nonsense", ReasonNotJSON, "not JSON"},

@@ -138,10 +138,10 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 	wait := backoff{}
 	for ctx.Err() == nil {
 		c, err := l.partition.fetch(ctx, next)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // asked to end, the fetch was cut off
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			l.metrics.kafkaErrors.Inc()
 			if errors.Is(err, kafka.OffsetOutOfRange) {
 				return err // start will say what that means

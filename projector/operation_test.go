@@ -60,16 +60,16 @@ func TestMergeIsExact(t *testing.T) {
 	merged := map[kind]int{}
 	for range 200_000 {
 		k := kinds[random.IntN(len(kinds))]
-		make := func(k kind) operation {
+		anyOf := func(k kind) operation {
 			o := operation{kind: k, user: 1, time: leaderboard.Millis(random.IntN(5)), value: value(), records: 1}
 			if k == kindEnrol {
 				o.value = 0
 			}
 			return o
 		}
-		first, second := make(k), make(k)
+		first, second := anyOf(k), anyOf(k)
 		if random.IntN(10) == 0 {
-			second = make(kinds[random.IntN(len(kinds))])
+			second = anyOf(kinds[random.IntN(len(kinds))])
 		}
 		both := first
 		ok, staleAnyway := both.merge(second)

@@ -47,21 +47,21 @@ func datasets(t *testing.T) []dataset {
 		t.Log("the real purchases are not here, going on with the made-up ones only")
 		return all
 	}
-	real := dataset{
+	cdnow := dataset{
 		name:       "cdnow",
 		org:        "7001",
 		catalog:    absolute(t, filepath.Join(sharedData, "cdnow-sample-catalog.yaml")),
 		activities: absolute(t, filepath.Join(sharedData, "cdnow-sample-activities.jsonl")),
 	}
-	if err := json.Unmarshal(expected, &real.boards); err != nil {
+	if err := json.Unmarshal(expected, &cdnow.boards); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.ReadFile(real.activities)
+	log, err := os.ReadFile(cdnow.activities)
 	if err != nil {
 		t.Fatal(err)
 	}
-	real.records = strings.Count(string(log), "\n")
-	return append(all, real)
+	cdnow.records = strings.Count(string(log), "\n")
+	return append(all, cdnow)
 }
 
 func absolute(t *testing.T, path string) string {

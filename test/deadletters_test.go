@@ -39,8 +39,8 @@ var poison = map[consumer.Reason]struct{ record, detail string }{
 	consumer.ReasonNoPeriod:        {activityWith(`2022-11-25`, `2022-12-25`), "no period"},
 }
 
-func activityWith(old, new string) string {
-	return strings.Replace(`{"orgId":1,"userId":5,"targetGroupId":10,"targetRuleId":7,"value":2,"activityTime":"2022-11-25T16:14:40Z"}`, old, new, 1)
+func activityWith(old, with string) string {
+	return strings.Replace(`{"orgId":1,"userId":5,"targetGroupId":10,"targetRuleId":7,"value":2,"activityTime":"2022-11-25T16:14:40Z"}`, old, with, 1)
 }
 
 // TestDeadLetters publishes a record for every reason, many times over and

@@ -82,23 +82,43 @@ type services struct {
 	api              *api
 }
 
+// startServices starts them on the servers that tests share.
 func startServices(t *testing.T, d dataset) *services {
 	t.Helper()
 	s := &services{t: t, brokers: servers.Kafka(t), topics: servers.Topics(t), redis: servers.Redis(t)}
-	clients := filepath.Join(t.TempDir(), "clients.json")
-	leaderboardCommand(t, "clients", "add", "--file", clients, "--id", "tester", "--org", d.org, "--secret", "a secret")
-	s.startProjector()
-	s.query = launchProgram(t, nil, "query", "--redis-addrs", s.redis, "--clients-file", clients)
-	leaderboardCommand(t, "catalog", append([]string{"apply", "-f", d.catalog}, s.kafkaFlags()...)...)
-	s.query.AwaitReady()
-	s.api = newAPI(t, s.query.API(), "tester", "a secret")
+	s.launch(d)
+	s.projector.AwaitReady()
+	s.applyCatalog(d)
 	return s
+}
+
+// launch starts the daemons, whether their servers are there or not.
+func (s *services) launch(d dataset) {
+	s.t.Helper()
+	clients := filepath.Join(s.t.TempDir(), "clients.json")
+	leaderboardCommand(s.t, "clients", "add", "--file", clients, "--id", "tester", "--org", d.org, "--secret", "a secret")
+	s.projector = s.launchProjector()
+	s.query = launchProgram(s.t, nil, "query", "--redis-addrs", s.redis, "--clients-file", clients)
+}
+
+// applyCatalog makes the boards known, and waits until the API answers.
+func (s *services) applyCatalog(d dataset) {
+	s.t.Helper()
+	leaderboardCommand(s.t, "catalog", append([]string{"apply", "-f", d.catalog}, s.kafkaFlags()...)...)
+	s.query.AwaitReady()
+	s.api = newAPI(s.t, s.query.API(), "tester", "a secret")
+}
+
+func (s *services) launchProjector() *program {
+	s.t.Helper()
+	return launchProgram(s.t, nil, "projector", append(s.kafkaFlags(),
+		"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms")...)
 }
 
 func (s *services) startProjector() {
 	s.t.Helper()
-	s.projector = startProgram(s.t, "projector", append(s.kafkaFlags(),
-		"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms")...)
+	s.projector = s.launchProjector()
+	s.projector.AwaitReady()
 }
 
 func (s *services) kafkaFlags() []string {
@@ -218,14 +238,13 @@ func await(t testing.TB, what string, condition func() error) {
 	}
 }
 
-// leaderboardCommand runs bin/leaderboard to its end and gives what it printed.
-func leaderboardCommand(t *testing.T, command string, args ...string) string {
+// leaderboardCommand runs bin/leaderboard to its end, which has to be a good one.
+func leaderboardCommand(t *testing.T, command string, args ...string) {
 	t.Helper()
 	p := leaderboardProcess(t, command, args...)
 	if err := p.Wait(); err != nil {
 		t.Fatalf("leaderboard %s: %v\n%s", command, err, p.Stderr)
 	}
-	return p.Stdout.(*bytes.Buffer).String()
 }
 
 // leaderboardProcess starts bin/leaderboard.

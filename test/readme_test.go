@@ -74,19 +74,19 @@ func TestReadmeOnServers(t *testing.T) {
 			t.Log(readFile(t, log.Name()))
 		}
 	})
-	var answer []byte
-	ask := func(command string) {
+	ask := func(command string) string {
 		cmd := exec.Command("bash", "-euc", here.Replace(command))
 		cmd.Dir = dir
-		answer, _ = cmd.Output()
+		answer, _ := cmd.Output()
+		return string(answer)
 	}
 	await(t, "the answer that the README shows", func() error {
-		if ask(blocks[3].text); !sameAnswer(string(answer), blocks[4].text) {
+		if answer := ask(blocks[3].text); !sameAnswer(answer, blocks[4].text) {
 			return fmt.Errorf("it is %s", answer)
 		}
 		return nil
 	})
-	if ask(blocks[5].text); !strings.Contains(string(answer), `"rank":2,`) {
+	if answer := ask(blocks[5].text); !strings.Contains(answer, `"rank":2,`) {
 		t.Errorf("the second user's rank is %s", answer)
 	}
 }

@@ -48,6 +48,8 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-served
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }

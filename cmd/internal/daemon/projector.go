@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -70,7 +71,17 @@ func NewProjector(c ProjectorConfig) (*Projector, error) {
 // Run consumes until ctx ends; the batch in flight is finished.
 func (p *Projector) Run(ctx context.Context) error { return p.consumer.Run(ctx) }
 
-// Ready says what is missing at either end.
+// Ready says what is missing at either end, and which setting it hangs on.
 func (p *Projector) Ready(ctx context.Context) error {
-	return errors.Join(p.consumer.Ready(), p.projector.Ready(ctx))
+	return errors.Join(
+		naming("--kafka-brokers (KAFKA_BROKERS)", p.consumer.Ready()),
+		naming("--redis-addrs (REDIS_ADDRS)", p.projector.Ready(ctx)),
+	)
+}
+
+func naming(setting string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", setting, err)
 }

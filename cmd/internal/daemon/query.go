@@ -35,4 +35,6 @@ func (q *Query) Run(ctx context.Context) error {
 }
 
 // Ready says what is missing.
-func (q *Query) Ready(context.Context) error { return q.server.Ready() }
+func (q *Query) Ready(context.Context) error {
+	return naming("--redis-addrs (REDIS_ADDRS)", q.server.Ready())
+}

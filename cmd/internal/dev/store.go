@@ -125,8 +125,8 @@ func stop(child *exec.Cmd, exited <-chan error) error {
 		return nil
 	}
 	select {
-	case <-exited:
-		return nil
+	case err := <-exited:
+		return err
 	case <-time.After(stopTime):
 		return errors.Join(errors.New("redis-server did not end and was killed"), child.Process.Kill())
 	}

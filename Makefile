@@ -1,0 +1,80 @@
+# Tools and servers lie in .build, the programs in bin.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/projector, bin/query and bin/leaderboard
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/projector ./cmd/query ./cmd/leaderboard
+
+.PHONY: run
+run: build ## Run all of it in one process: bin/leaderboard dev
+	bin/leaderboard dev
+
+.PHONY: test
+test: servers build ## Run all tests with the race detector, end to end on a real Kafka and a real Redis
+	go test -race ./...
+	@# Without package arguments go test shows what it ran on.
+	@for dir in $$(go list -C test -f '{{.Dir}}' ./...); do \
+		echo "go test -race in $${dir#$(CURDIR)/}"; \
+		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 9m; \
+	done
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
+	$(GOLANGCI_LINT) run ./...
+	cd test && $(GOLANGCI_LINT) run --config ../.golangci.yml ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format both modules
+	$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: servers
+servers: .build/kafka ## Install redis-server and fetch Apache Kafka for the tests, where they are missing
+	@$(call install,redis-server,redis-server)
+	@$(call install,gcc,gcc libc6-dev)
+
+.PHONY: clean
+clean: ## Remove bin and .build
+	rm -rf bin .build
+
+.build/kafka: test/kafka/pom.xml
+	@$(call install,mvn,maven)
+	rm -rf $@ $@.part
+	mvn -q -B -ntp -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.part
+	mv $@.part $@
+	touch $@
+
+$(GOLANGCI_LINT):
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+# install,PROGRAM,PACKAGES installs Debian packages when the program is not on PATH.
+define install
+if ! command -v $(1) >/dev/null; then \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+		echo "$(1) is not on PATH; install it (on Debian as root: apt-get install $(2)), then run make again" >&2; exit 1; \
+	fi; \
+	apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); \
+fi
+endef

@@ -1,0 +1,43 @@
+package query
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+)
+
+// The embedded store knows less Lua than Redis does; the script must run on it too.
+func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	s := &store{redis: client, log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
+	layout := leaderboard.Layout{Generation: 1, Shards: 2}
+	b := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}
+	for user, value := range map[leaderboard.UserID]leaderboard.Value{7: 1500, 8: 2500, 300: -9} {
+		member := leaderboard.Member(1000, user)
+		client.ZAdd(t.Context(), layout.RankKey(b), redis.Z{Score: float64(value), Member: member[:]})
+		client.HSet(t.Context(), layout.UsersKey(b), int64(user), leaderboard.State(1000, value))
+	}
+	client.HSet(t.Context(), layout.BoardsKey(layout.Shard(b)), b.String(), 5000)
+	client.HSet(t.Context(), leaderboard.ProfilesKey(1), 300, "not a profile")
+
+	none := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
+	standings, profile, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, 300, []leaderboard.OrgID{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if standings[0] != nil || profile.Attributes != nil {
+		t.Errorf("standing %+v on a board that is not there, profile %+v of a record that is none", standings[0], profile)
+	}
+	if st := standings[1]; st == nil || st.rank != 3 || st.total != 3 || *st.synced != 5000 || st.entry != (leaderboard.Entry{UserID: 300, Value: -9, LastActivity: 1000}) {
+		t.Errorf("standing %+v", st)
+	}
+	p, err := s.page(t.Context(), layout, b, leaderboard.Descending, 0, 1)
+	if err != nil || p.total != 3 || *p.synced != 5000 || len(p.entries) != 2 || p.entries[0].UserID != 8 || p.entries[1].UserID != 7 {
+		t.Errorf("page %+v, %v", p, err)
+	}
+}

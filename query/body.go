@@ -1,0 +1,155 @@
+package query
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"leaderboard"
+)
+
+// rankItem asks for the user's place on one board. Org is the caller's own when
+// the request names none; period is nil when it names none.
+type rankItem struct {
+	org    leaderboard.OrgID
+	group  leaderboard.TargetGroupID
+	rule   leaderboard.TargetRuleID
+	period *leaderboard.PeriodID
+}
+
+// maxItems is how many items of a request are considered.
+const maxItems = 25
+
+const tooManyItems = "Maximum number of target rules allowed is 25, only first 25 target rules will be considered"
+
+// rankItems are the items of a request; all asks for every board of the scope instead.
+type rankItems struct {
+	all      bool
+	items    []rankItem
+	warnings list[warning]
+}
+
+// parseRankItems reads the body: an array of items, or one item. No body, or a
+// blank one, asks for every board; an empty array asks for none. Items after
+// the first 25 are not looked at.
+func parseRankItems(r *http.Request, own leaderboard.OrgID) (*rankItems, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 {
+		return &rankItems{all: true}, nil
+	}
+	var raw []json.RawMessage
+	switch {
+	case !json.Valid(body):
+		return nil, invalidInput("the body is not valid JSON")
+	case body[0] == '{':
+		raw = []json.RawMessage{body}
+	case body[0] != '[' || json.Unmarshal(body, &raw) != nil:
+		return nil, invalidInput("the body must be an object or an array of objects")
+	}
+	asked := &rankItems{}
+	if len(raw) > maxItems {
+		raw = raw[:maxItems]
+		asked.warnings = append(asked.warnings, warning{tooManyItems})
+	}
+	for i, data := range raw {
+		item, err := parseRankItem(i, data, own)
+		if err != nil {
+			return nil, err
+		}
+		asked.items = append(asked.items, item)
+	}
+	return asked, nil
+}
+
+// readBody is the body without the white space around it.
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, leaderboard.Errorf(leaderboard.CodeBodyTooLarge, "The body is larger than the %d bytes that are allowed", tooLarge.Limit)
+	}
+	if err != nil {
+		return nil, invalidInput("the body could not be read to its end")
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
+		return nil, leaderboard.Errorf(leaderboard.CodeUnsupportedMediaType, "The body must be JSON, with Content-Type application/json")
+	}
+	return body, nil
+}
+
+// isJSON takes a body without a type as JSON.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}
+
+func parseRankItem(i int, data json.RawMessage, own leaderboard.OrgID) (rankItem, error) {
+	var fields struct {
+		OrgID         json.RawMessage `json:"orgId"`
+		TargetGroupID json.RawMessage `json:"targetGroupId"`
+		TargetRuleID  json.RawMessage `json:"targetRuleId"`
+		PeriodID      json.RawMessage `json:"periodId"`
+	}
+	if data[0] != '{' || json.Unmarshal(data, &fields) != nil {
+		return rankItem{}, invalidInput("[%d] must be an object", i)
+	}
+	item := rankItem{org: own}
+	var err error
+	id := func(name string, raw json.RawMessage) int64 {
+		n, parseErr := strconv.ParseInt(string(raw), 10, 64)
+		if err == nil && (parseErr != nil || n <= 0) {
+			err = invalidInput("[%d].%s must be a positive whole number", i, name)
+		}
+		return n
+	}
+	if isGiven(fields.OrgID) {
+		item.org = leaderboard.OrgID(id("orgId", fields.OrgID))
+	}
+	item.group = leaderboard.TargetGroupID(id("targetGroupId", fields.TargetGroupID))
+	item.rule = leaderboard.TargetRuleID(id("targetRuleId", fields.TargetRuleID))
+	if isGiven(fields.PeriodID) {
+		period := leaderboard.PeriodID(id("periodId", fields.PeriodID))
+		item.period = &period
+	}
+	return item, err
+}
+
+// isGiven is false for an optional field that is absent or null.
+func isGiven(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
+
+// find checks group, leaderboard, rule and period, in this order; the warning
+// says which of them is not as the item has it.
+func (item *rankItem) find(catalog *leaderboard.Catalog, now leaderboard.Millis) (leaderboard.Board, *warning) {
+	group := catalog.Group(item.group)
+	if group == nil || !group.Active || group.OrgID != item.org {
+		return leaderboard.Board{}, warningf("Target group id %d not found or deactivated", item.group)
+	}
+	if !group.LeaderboardEnabled {
+		return leaderboard.Board{}, warningf("Leaderboard is not enabled for the target group id %d", item.group)
+	}
+	if group.Target(item.rule) == nil {
+		return leaderboard.Board{}, warningf("Target rule id %d does not belong to target group id %d", item.rule, item.group)
+	}
+	period := findPeriod(group, item.period, now)
+	switch {
+	case period == nil && item.period == nil:
+		return leaderboard.Board{}, warningf("No active target period found for the target id %d", item.rule)
+	case period == nil:
+		return leaderboard.Board{}, warningf("Target period id %d not found for the target id %d", *item.period, item.rule)
+	}
+	return leaderboard.Board{Org: item.org, Group: item.group, Rule: item.rule, Period: period.PeriodID}, nil
+}
+
+func warningf(format string, args ...any) *warning { return &warning{fmt.Sprintf(format, args...)} }

@@ -1,0 +1,62 @@
+package query
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	requests    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	inFlight    prometheus.Gauge
+	panics      prometheus.Counter
+	redisErrors prometheus.Counter
+}
+
+// newMetrics registers the metrics; catalogAge is in seconds.
+func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
+	auto := promauto.With(reg)
+	auto.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "leaderboard_query_catalog_age_seconds",
+		Help: "Time since the catalog in memory was last known to be the one in Redis; +Inf before the first time.",
+	}, catalogAge)
+	return &metrics{
+		requests: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "leaderboard_http_requests_total",
+			Help: "HTTP requests answered.",
+		}, []string{"route", "method", "status"}),
+		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "leaderboard_http_request_duration_seconds",
+			Help:    "Time to answer an HTTP request.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"route"}),
+		inFlight: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "leaderboard_http_requests_in_flight",
+			Help: "HTTP requests being answered.",
+		}),
+		panics: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_http_panics_total",
+			Help: "HTTP requests that ended in a panic.",
+		}),
+		redisErrors: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_query_redis_errors_total",
+			Help: "Reads from Redis that failed.",
+		}),
+	}
+}
+
+// methods are those that get a label of their own: a client may send any word.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+
+func (m *metrics) observe(route, method string, status int, elapsed time.Duration) {
+	if !slices.Contains(methods, method) {
+		method = "other"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route).Observe(elapsed.Seconds())
+}

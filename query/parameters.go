@@ -1,0 +1,128 @@
+package query
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"leaderboard"
+)
+
+// The limits of pages, and what a client is told when it goes over them.
+const (
+	defaultPageSize  = 10
+	defaultPageLimit = 1
+	maxPageSize      = 100
+	maxPageLimit     = 100
+	// maxPageOffset is further than any board reaches, and far from an overflow.
+	maxPageOffset = math.MaxInt32
+
+	negativeOffset = "Page offset can not be in negative, fetching the first page by default"
+	cappedSize     = "Page Size can not be more than 100, capping the page size to 100"
+	cappedLimit    = "Page Limit can not be more than 100, capping the page limit to 100"
+)
+
+// topParameters are the parameters of the ranked list, after capping.
+type topParameters struct {
+	group leaderboard.TargetGroupID
+	rule  leaderboard.TargetRuleID
+	// period is nil when the request names none.
+	period *leaderboard.PeriodID
+	// offset counts pages from 0, size is entries a page, limit is pages in the answer.
+	offset, size, limit int64
+	warnings            list[warning]
+}
+
+// first and last are the entries that the answer holds, counted from 0. A page
+// past every board's end keeps its number in the answer.
+func (p *topParameters) first() int64 { return min(p.offset, maxPageOffset) * p.size }
+func (p *topParameters) last() int64  { return p.first() + p.limit*p.size - 1 }
+
+func parseTopParameters(r *http.Request) (*topParameters, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalidInput("the query string is malformed")
+	}
+	in := numbers{values: query}
+	group := in.parse("targetGroupId", r.PathValue("targetGroupId"))
+	if query.Get("targetId") == "" {
+		in.fail("targetId is missing")
+	}
+	p := &topParameters{
+		group: leaderboard.TargetGroupID(group),
+		rule:  leaderboard.TargetRuleID(in.parameter("targetId", 0)),
+	}
+	if query.Get("periodId") != "" {
+		period := leaderboard.PeriodID(in.parameter("periodId", 0))
+		p.period = &period
+	}
+	p.offset = in.parameter("pageOffset", 0)
+	p.size = in.atLeastOne("pageSize", defaultPageSize)
+	p.limit = in.atLeastOne("pageLimit", defaultPageLimit)
+	if in.err != nil {
+		return nil, in.err
+	}
+	p.cap()
+	return p, nil
+}
+
+// cap brings pages into their limits, with a warning for each.
+func (p *topParameters) cap() {
+	if p.offset < 0 {
+		p.offset = 0
+		p.warnings = append(p.warnings, warning{negativeOffset})
+	}
+	if p.size > maxPageSize {
+		p.size = maxPageSize
+		p.warnings = append(p.warnings, warning{cappedSize})
+	}
+	if p.limit > maxPageLimit {
+		p.limit = maxPageLimit
+		p.warnings = append(p.warnings, warning{cappedLimit})
+	}
+}
+
+// numbers reads whole numbers and keeps the first mistake.
+type numbers struct {
+	values url.Values
+	err    error
+}
+
+func (in *numbers) fail(format string, args ...any) {
+	if in.err == nil {
+		in.err = invalidInput(format, args...)
+	}
+}
+
+// parameter is the number of that name in the query; an empty one counts as absent.
+func (in *numbers) parameter(name string, absent int64) int64 {
+	text := in.values.Get(name)
+	if text == "" {
+		return absent
+	}
+	return in.parse(name, text)
+}
+
+func (in *numbers) atLeastOne(name string, absent int64) int64 {
+	n := in.parameter(name, absent)
+	if n < 1 {
+		in.fail("%s must be at least 1", name)
+	}
+	return n
+}
+
+// parse reads text; a number that is too great for 64 bits is taken as the
+// greatest: it is a whole number, and no id or page is that far.
+func (in *numbers) parse(name, text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		in.fail("%s must be a whole number", name)
+	}
+	return n
+}
+
+func invalidInput(format string, args ...any) error {
+	return leaderboard.Errorf(leaderboard.CodeInvalidInput, "Invalid input: "+format, args...)
+}

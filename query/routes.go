@@ -1,0 +1,166 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"leaderboard"
+)
+
+// route is one path of the API. Answers of a paged route carry pagination,
+// errors too.
+type route struct {
+	pattern string
+	methods []string
+	access  Access
+	paged   bool
+	answer  endpoint
+}
+
+// endpoint answers a call, or says why not; see errorFor.
+type endpoint func(*call) (*envelope, error)
+
+// call is a request with what the middleware found out about it.
+type call struct {
+	*http.Request
+	// client is who calls, from authenticate on.
+	client *account
+	// view is the catalog and layout that the whole answer is made from, from withView on.
+	view *view
+}
+
+// routes is every route of the API.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range []route{
+		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, AccessTop, true, s.topRanked},
+		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, AccessRank, false, s.userRanks},
+	} {
+		rt.answer = s.middleware(rt)
+		mux.Handle(rt.pattern, s.serve(rt))
+	}
+	mux.Handle("/", s.serve(route{pattern: "/", answer: noRoute}))
+	return mux
+}
+
+// middleware puts the checks of a route before its endpoint, the first one outermost.
+func (s *Server) middleware(rt route) endpoint {
+	answer := rt.answer
+	for _, wrap := range slices.Backward([]func(endpoint) endpoint{
+		s.recoverPanics,
+		allowMethods(rt.methods),
+		s.limitTime,
+		s.authenticate,
+		s.limitRate,
+		requireAccess(rt.access),
+		s.withView,
+	}) {
+		answer = wrap(answer)
+	}
+	return answer
+}
+
+// serve runs the endpoint and measures it.
+func (s *Server) serve(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		s.metrics.inFlight.Inc()
+		defer s.metrics.inFlight.Dec()
+		r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyBytes)
+		c := &call{Request: r}
+		answer, err := rt.answer(c)
+		status := s.write(w, rt, answer, err)
+		elapsed := time.Since(start)
+		s.metrics.observe(rt.pattern, r.Method, status, elapsed)
+		s.log.Debug("request", "client", c.client.name(), "route", rt.pattern, "status", status, "duration", elapsed)
+	}
+}
+
+func noRoute(*call) (*envelope, error) {
+	return nil, leaderboard.Errorf(leaderboard.CodeNotFound, "There is no such resource")
+}
+
+func (s *Server) recoverPanics(next endpoint) endpoint {
+	return func(c *call) (answer *envelope, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.metrics.panics.Inc()
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}
+
+func allowMethods(methods []string) func(endpoint) endpoint {
+	return func(next endpoint) endpoint {
+		return func(c *call) (*envelope, error) {
+			if !slices.Contains(methods, c.Method) {
+				told := leaderboard.Errorf(leaderboard.CodeMethodNotAllowed, "This resource does not support the method, see the header Allow")
+				return nil, &refusal{told, "Allow", strings.Join(methods, ", ")}
+			}
+			return next(c)
+		}
+	}
+}
+
+func (s *Server) limitTime(next endpoint) endpoint {
+	return func(c *call) (*envelope, error) {
+		ctx, cancel := context.WithTimeout(c.Context(), s.requestTimeout)
+		defer cancel()
+		c.Request = c.WithContext(ctx)
+		return next(c)
+	}
+}
+
+func (s *Server) authenticate(next endpoint) endpoint {
+	return func(c *call) (*envelope, error) {
+		id, secret, _ := c.BasicAuth()
+		client, err := s.guard.authenticate(c.Context(), id, secret)
+		switch {
+		case errors.Is(err, errWrongCredentials):
+			told := leaderboard.Errorf(leaderboard.CodeUnauthenticated, "Authentication failed. Please check username and password")
+			return nil, &refusal{told, "WWW-Authenticate", `Basic realm="leaderboard", charset="UTF-8"`}
+		case err != nil:
+			return nil, unavailable()
+		}
+		c.client = client
+		return next(c)
+	}
+}
+
+func (s *Server) limitRate(next endpoint) endpoint {
+	return func(c *call) (*envelope, error) {
+		if wait := c.client.delay(s.now()); wait > 0 {
+			return nil, retryAfter(leaderboard.CodeTooManyRequests, "Too many requests, please slow down", wait)
+		}
+		return next(c)
+	}
+}
+
+func requireAccess(access Access) func(endpoint) endpoint {
+	return func(next endpoint) endpoint {
+		return func(c *call) (*envelope, error) {
+			if !c.client.may(access) {
+				return nil, leaderboard.Errorf(leaderboard.CodeAccessDenied, "Not authorized. Access is denied!")
+			}
+			return next(c)
+		}
+	}
+}
+
+func (s *Server) withView(next endpoint) endpoint {
+	return func(c *call) (*envelope, error) {
+		c.view = s.state.Load().view
+		if c.view == nil {
+			return nil, unavailable()
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,149 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+)
+
+// Defaults of [Config].
+const (
+	DefaultRefreshInterval       = 500 * time.Millisecond
+	DefaultRequestTimeout        = 5 * time.Second
+	DefaultMaxBodyBytes    int64 = 64 << 10
+)
+
+// Config is what a [Server] is made of.
+type Config struct {
+	// Redis holds the boards. It must honour the deadlines of contexts.
+	Redis redis.UniversalClient
+	// ClientsFile is read by [New] when Clients is nil.
+	ClientsFile string
+	Clients     *Clients
+	// Now decides which period is running; nil is time.Now.
+	Now func() time.Time
+	// RefreshInterval is the time between two looks at the catalog in Redis; 0 is
+	// [DefaultRefreshInterval].
+	RefreshInterval time.Duration
+	// RequestTimeout bounds one answer, Redis included; 0 is [DefaultRequestTimeout].
+	RequestTimeout time.Duration
+	// MaxBodyBytes bounds a request's body; 0 is [DefaultMaxBodyBytes].
+	MaxBodyBytes int64
+	// RateLimit is how many requests a second each client may send; 0 is no limit.
+	RateLimit float64
+	// Log may be nil: then nothing is logged.
+	Log *slog.Logger
+	// Registerer may be nil: then the metrics are kept, but nowhere registered.
+	Registerer prometheus.Registerer
+}
+
+// Server is the query service. It is safe for concurrent use.
+type Server struct {
+	now             func() time.Time
+	refreshInterval time.Duration
+	requestTimeout  time.Duration
+	maxBodyBytes    int64
+	log             *slog.Logger
+	metrics         *metrics
+	guard           *guard
+	store           *store
+	catalog         *catalogReader
+	state           atomic.Pointer[state]
+}
+
+// New makes a Server; it reads the clients file, but does not talk to Redis.
+// The clients are those of this moment: later additions need a new Server.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		now:             cfg.Now,
+		refreshInterval: cfg.RefreshInterval,
+		requestTimeout:  cfg.RequestTimeout,
+		maxBodyBytes:    cfg.MaxBodyBytes,
+		log:             cfg.Log,
+		guard:           newGuard(cfg.Clients, cfg.RateLimit),
+	}
+	s.state.Store(&state{problem: errors.New("the catalog has not been read from Redis yet")})
+	s.metrics = newMetrics(cfg.Registerer, s.catalogAge)
+	s.store = &store{redis: cfg.Redis, log: cfg.Log, metrics: s.metrics}
+	s.catalog = &catalogReader{redis: cfg.Redis, log: cfg.Log}
+	return s, nil
+}
+
+// complete fills in the defaults and names every mistake.
+func (cfg *Config) complete() error {
+	var problems []error
+	if cfg.Redis == nil {
+		problems = append(problems, errors.New("query: Config.Redis is missing"))
+	}
+	if cfg.Clients == nil && cfg.ClientsFile == "" {
+		problems = append(problems, errors.New("query: neither Config.Clients nor Config.ClientsFile is set"))
+	}
+	if cfg.RefreshInterval < 0 || cfg.RequestTimeout < 0 || cfg.MaxBodyBytes < 0 || cfg.RateLimit < 0 {
+		problems = append(problems, errors.New("query: RefreshInterval, RequestTimeout, MaxBodyBytes and RateLimit must not be negative"))
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	if cfg.Clients == nil {
+		clients, err := LoadClients(cfg.ClientsFile)
+		if err != nil {
+			return err
+		}
+		cfg.Clients = clients
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.RefreshInterval == 0 {
+		cfg.RefreshInterval = DefaultRefreshInterval
+	}
+	if cfg.RequestTimeout == 0 {
+		cfg.RequestTimeout = DefaultRequestTimeout
+	}
+	if cfg.MaxBodyBytes == 0 {
+		cfg.MaxBodyBytes = DefaultMaxBodyBytes
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// gatewayPrefix is where the documented API lives; every route is served with and without it.
+const gatewayPrefix = "/api_gateway/intouch-api-v3"
+
+// Handler serves the API under both of its prefixes.
+func (s *Server) Handler() http.Handler {
+	api := s.routes()
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.Handle(gatewayPrefix+"/", http.StripPrefix(gatewayPrefix, api))
+	return mux
+}
+
+// Run keeps the catalog and the boards' layout fresh from Redis until ctx ends.
+// It survives Redis' absence: what was known stays known, see [Server.Ready].
+func (s *Server) Run(ctx context.Context) error {
+	ticker := time.NewTicker(s.refreshInterval)
+	defer ticker.Stop()
+	for {
+		s.refresh(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Ready is nil when the service can answer, else it says in one sentence what is missing.
+func (s *Server) Ready() error { return s.state.Load().problem }

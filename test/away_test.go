@@ -1,0 +1,147 @@
+package test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"leaderboard/test/servers"
+)
+
+// TestServersComeAndGo starts the daemons before their servers, and then takes
+// away one after the other: Redis by SIGKILL, so that it may lose its last second,
+// Kafka in order. A second projector comes and goes meanwhile.
+func TestServersComeAndGo(t *testing.T) {
+	d := madeUpPurchases(t)
+	redis, kafka := servers.RedisServer(t, "--appendonly", "yes"), servers.KafkaServer(t)
+	s := &services{t: t, brokers: []string{kafka.Addr()}, topics: "away.", redis: redis.Addr()}
+	redis.Stop()
+	kafka.Stop()
+
+	s.launch(d)
+	s.projector.awaitNotReady("KAFKA_BROKERS", "REDIS_ADDRS")
+	s.query.awaitNotReady("REDIS_ADDRS")
+	redis.Start()
+	kafka.Start()
+	s.projector.AwaitReady()
+	s.applyCatalog(d)
+
+	parts := splitLines(t, d.activities, 4)
+	publish := func(part int) {
+		t.Helper()
+		leaderboardCommand(t, "publish", append(s.kafkaFlags(), "-f", parts[part])...)
+	}
+	publish(0)
+	redis.Kill()
+	publish(1)
+	s.expectUnavailable(d.boards[0])
+	redis.Start()
+	second := s.launchProjector()
+	publish(2)
+	second.AwaitReady()
+	kafka.Stop()
+	s.projector.awaitNotReady("KAFKA_BROKERS")
+	kafka.Start()
+	s.projector.AwaitReady()
+	publish(3)
+	second.Stop()
+
+	s.awaitHandled(d.records)
+	s.query.AwaitReady()
+	s.api.checkBoards(d)
+	s.projector.Stop()
+	s.query.Stop()
+}
+
+// TestRedisEmptied takes everything from Redis: the boards, the catalog and the
+// profiles come again from the log.
+func TestRedisEmptied(t *testing.T) {
+	d := madeUpPurchases(t)
+	redis := servers.RedisServer(t)
+	s := &services{t: t, brokers: servers.Kafka(t), topics: servers.Topics(t), redis: redis.Addr()}
+	s.launch(d)
+	s.projector.AwaitReady()
+	s.applyCatalog(d)
+	leaderboardCommand(t, "publish", append(s.kafkaFlags(), "-f", d.activities)...)
+	s.awaitHandled(d.records)
+	redis.Kill()
+	redis.Start()
+	await(t, "the projector to notice the loss", func() error {
+		if s.projector.metric("leaderboard_rewinds_total") == 0 {
+			return fmt.Errorf("it has not")
+		}
+		return nil
+	})
+	s.projector.awaitRecords(2 * d.records)
+	s.query.AwaitReady()
+	s.api.checkBoards(d)
+}
+
+// awaitNotReady waits until /readyz answers 503 and names those settings.
+func (p *program) awaitNotReady(settings ...string) {
+	p.t.Helper()
+	await(p.t, p.name+" to say that "+strings.Join(settings, ", ")+" is away", func() error {
+		addr := p.listening("admin")
+		if addr == "" {
+			return fmt.Errorf("it has not said where its admin endpoint is")
+		}
+		missing := notReadyText(p.t, "http://"+addr+"/readyz")
+		for _, setting := range settings {
+			if !strings.Contains(missing, setting) {
+				return fmt.Errorf("it says %q", missing)
+			}
+		}
+		return nil
+	})
+}
+
+func notReadyText(t testing.TB, url string) string {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return ""
+	}
+	return string(text)
+}
+
+// expectUnavailable asks while Redis is away.
+func (s *services) expectUnavailable(b expectedBoard) {
+	s.t.Helper()
+	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("%s/v3.1/leaderboards/targetGroups/%d?targetId=%d&periodId=%d", s.api.url, b.Group, b.Target, b.Period), http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.SetBasicAuth(s.api.id, s.api.secret)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+		s.t.Errorf("without Redis the API answers %s, Retry-After %q", response.Status, response.Header.Get("Retry-After"))
+	}
+}
+
+// splitLines divides a file into parts, in order.
+func splitLines(t *testing.T, path string, parts int) []string {
+	t.Helper()
+	lines := strings.SplitAfter(strings.TrimSpace(readFile(t, path))+"\n", "\n")
+	lines = lines[:len(lines)-1]
+	paths := make([]string, parts)
+	for i := range paths {
+		paths[i] = filepath.Join(t.TempDir(), fmt.Sprintf("part%d.jsonl", i))
+		writeFile(t, paths[i], strings.Join(lines[len(lines)*i/parts:len(lines)*(i+1)/parts], ""))
+	}
+	return paths
+}
