@@ -60,15 +60,15 @@ type ranking struct {
 	Total  int         `json:"totalUsersInTargetGroup"`
 }
 
-// page is entries from an offset on, and how many the board has.
-func (a *api) page(b expectedBoard, offset, size, limit int) ([]ranking, int) {
+// page is the first pages of a board, and how many the board has.
+func (a *api) page(b expectedBoard, size, limit int) ([]ranking, int) {
 	a.t.Helper()
 	var answer struct {
 		Pagination struct{ Total int }
 		Data       struct{ Rankings []ranking }
 	}
-	a.get(fmt.Sprintf("/v3.1/leaderboards/targetGroups/%d?targetId=%d&periodId=%d&pageOffset=%d&pageSize=%d&pageLimit=%d",
-		b.Group, b.Target, b.Period, offset, size, limit), "", &answer)
+	a.get(fmt.Sprintf("/v3.1/leaderboards/targetGroups/%d?targetId=%d&periodId=%d&pageSize=%d&pageLimit=%d",
+		b.Group, b.Target, b.Period, size, limit), "", &answer)
 	return answer.Data.Rankings, answer.Pagination.Total
 }
 
@@ -78,7 +78,7 @@ func (a *api) checkBoards(d dataset) {
 	a.t.Helper()
 	places := map[int64][]ranking{}
 	for _, b := range d.boards {
-		board, total := a.page(b, 0, 100, 100)
+		board, total := a.page(b, 100, 100)
 		if total != b.Total || len(board) != b.Total {
 			a.t.Errorf("board %d/%d/%d has %d entries, total %d, want %d", b.Group, b.Target, b.Period, len(board), total, b.Total)
 			continue

@@ -74,7 +74,7 @@ func TestDeadLetters(t *testing.T) {
 	s.projector.awaitRecords(len(messages))
 
 	s.checkDeadLetters(topic, rounds)
-	board, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 0, 10, 1)
+	board, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1)
 	if total != 1 || board[0].User != 5 || board[0].Value != "400" {
 		t.Errorf("the board is %+v, want user 5 with 400", board)
 	}
@@ -205,7 +205,7 @@ func TestInvalidDocumentsAreIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.projector.awaitRecords(1)
-	if _, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 0, 10, 1); total != 1 {
+	if _, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1); total != 1 {
 		t.Errorf("the board has %d entries, want 1", total)
 	}
 	if log := s.projector.Log(); !strings.Contains(log, "invalid record ignored") || strings.Contains(log, "someone") {

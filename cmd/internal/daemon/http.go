@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// drainTime is how long answers under way may take after the signal to end.
-const drainTime = 10 * time.Second
+const (
+	// readTime is how long a client may take to send its request, and sendTime to
+	// take in the answer.
+	readTime, sendTime = 15 * time.Second, 10 * time.Second
+	// drainTime is how long answers under way may take after the signal to end.
+	drainTime = 10 * time.Second
+)
 
 // Listen binds the address for the endpoint of that name and logs where it is;
 // port 0 takes a free one. Flag is the setting that the address came from.
@@ -24,13 +29,14 @@ func Listen(name, flag, address string, log *slog.Logger) (net.Listener, error) 
 	return listener, nil
 }
 
-// serveHTTP serves until ctx ends, then lets the answers under way finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+// serveHTTP serves until ctx ends, then lets the answers under way finish. The
+// handler takes no longer than answerTime for an answer.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, answerTime time.Duration, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		ReadTimeout:       readTime,
+		WriteTimeout:      readTime + answerTime + sendTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,9 +14,10 @@ import (
 
 // Query is the service that answers HTTP from Redis.
 type Query struct {
-	server *query.Server
-	api    net.Listener
-	log    *slog.Logger
+	server     *query.Server
+	api        net.Listener
+	answerTime time.Duration
+	log        *slog.Logger
 }
 
 // NewQuery wires the service to a bound listener.
@@ -23,14 +26,14 @@ func NewQuery(c query.Config, api net.Listener) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Query{server: server, api: api, log: c.Log}, nil
+	return &Query{server: server, api: api, answerTime: cmp.Or(c.RequestTimeout, query.DefaultRequestTimeout), log: c.Log}, nil
 }
 
 // Run answers until ctx ends; answers under way are finished.
 func (q *Query) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(q.server.Run(ctx)) })
-	group.Go(func() error { return serveHTTP(ctx, q.api, q.server.Handler(), q.log) })
+	group.Go(func() error { return serveHTTP(ctx, q.api, q.server.Handler(), q.answerTime, q.log) })
 	return group.Wait()
 }
 
