@@ -27,14 +27,35 @@ func TestBoardsEqualOracle(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			client := redis.NewClient(&redis.Options{Addr: servers.Redis(t)})
 			defer client.Close()
-			random := rand.New(rand.NewPCG(seed, 7))
-			rules := foldRules()
-			log := randomLog(random, rules, 12_000, 3)
-			want := oracle.New(rules)
-			foldShuffled(t, random, client, log, rules, want)
-			compareWithOracle(t, client, rules, want)
+			foldAndCompare(t, client, seed)
 		})
 	}
+}
+
+// TestBoardsEqualOracleOnACluster does the same on a Redis Cluster of three.
+func TestBoardsEqualOracleOnACluster(t *testing.T) {
+	client := newCluster(t, 3)
+	foldAndCompare(t, client, 1)
+	err := client.ForEachMaster(context.Background(), func(ctx context.Context, node *redis.Client) error {
+		n, err := node.DBSize(ctx).Result()
+		if n == 0 {
+			t.Errorf("node %s holds nothing", node.Options().Addr)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func foldAndCompare(t *testing.T, client redis.UniversalClient, seed uint64) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 7))
+	rules := foldRules()
+	log := randomLog(random, rules, 12_000, 3)
+	want := oracle.New(rules)
+	foldShuffled(t, random, client, log, rules, want)
+	compareWithOracle(t, client, rules, want)
 }
 
 // foldRules are boards of every aggregate and order.
@@ -91,7 +112,7 @@ func mapKeys[K comparable, V any](m map[K]V) func(func(K) bool) {
 
 // foldShuffled applies the log in batches of random size, partitions in random
 // turns, and folds into the oracle what is new in the same order.
-func foldShuffled(t *testing.T, random *rand.Rand, client *redis.Client, log [][]oracle.Activity, rules map[leaderboard.Board]oracle.Rule, want *oracle.Oracle) {
+func foldShuffled(t *testing.T, random *rand.Rand, client redis.UniversalClient, log [][]oracle.Activity, rules map[leaderboard.Board]oracle.Rule, want *oracle.Oracle) {
 	t.Helper()
 	ctx := context.Background()
 	boards := newBoards(t, client)
@@ -148,14 +169,14 @@ func foldShuffled(t *testing.T, random *rand.Rand, client *redis.Client, log [][
 			boards = newBoards(t, client)
 			resume()
 		case 2: // a Redis that knows no script any more
-			if err := client.ScriptFlush(ctx).Err(); err != nil {
+			if err := onEveryNode(client, func(node *redis.Client) error { return node.ScriptFlush(ctx).Err() }); err != nil {
 				t.Fatal(err)
 			}
 		case 3: // a Redis that has lost everything, noticed on a busy and on an idle partition
 			if to < 1000 || to < reached[p] || random.IntN(4) > 0 {
 				break // what is read for the second time is passed over without asking Redis
 			}
-			if err := client.FlushAll(ctx).Err(); err != nil {
+			if err := onEveryNode(client, func(node *redis.Client) error { return node.FlushAll(ctx).Err() }); err != nil {
 				t.Fatal(err)
 			}
 			expectTailLost(t, boards, p, positions[p])
@@ -208,7 +229,7 @@ func newBoards(t *testing.T, client redis.UniversalClient) *projector.Boards {
 var generationOne = leaderboard.Layout{Generation: 1, Shards: 16}
 
 // compareWithOracle reads every board from Redis and compares it whole.
-func compareWithOracle(t *testing.T, client *redis.Client, rules map[leaderboard.Board]oracle.Rule, want *oracle.Oracle) {
+func compareWithOracle(t *testing.T, client redis.UniversalClient, rules map[leaderboard.Board]oracle.Rule, want *oracle.Oracle) {
 	t.Helper()
 	ctx := context.Background()
 	for _, b := range want.Boards() {
@@ -228,7 +249,7 @@ func compareWithOracle(t *testing.T, client *redis.Client, rules map[leaderboard
 
 // readRanking reads a board with ZREVRANGE, as readers do. The member is taken
 // apart here by hand: 2^63-1 minus time, 2^63-1 minus user, eight bytes each.
-func readRanking(t *testing.T, client *redis.Client, b leaderboard.Board, ascending bool) []oracle.Entry {
+func readRanking(t *testing.T, client redis.UniversalClient, b leaderboard.Board, ascending bool) []oracle.Entry {
 	t.Helper()
 	members, err := client.ZRevRangeWithScores(context.Background(), generationOne.RankKey(b), 0, -1).Result()
 	if err != nil {
