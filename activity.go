@@ -52,6 +52,12 @@ type Batch struct {
 	Records   []Record
 }
 
+// Extent is what a partition of the log holds: from First up to but not including End.
+type Extent struct {
+	Partition  int
+	First, End int64
+}
+
 // Progress is how far Redis has come with one partition of the activities topic.
 type Progress struct {
 	// Next is the first offset that is not yet applied on every shard.

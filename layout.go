@@ -16,8 +16,8 @@ import (
 //	lb:{1.7}:users:<board>            hash        userId → State
 //	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
 //	lb:{1.7}:fence                    hash        partition → next offset
-//	lb:meta                           hash        "read" → generation that is read,
-//	                                              "shards:<generation>" → how many shards it has
+//	lb:{1.7}:hold                     string      there while writers of the shard have to wait
+//	lb:meta                           hash        see MetaRead, MetaShards, MetaIncomplete, MetaHole
 //	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
 //	lb:{profiles}:<org>               hash        userId → JSON as in the topic
 //	lb:{catalog}:fence                hash        partition → next offset
@@ -31,14 +31,32 @@ type Layout struct {
 	Shards     int
 }
 
-// MetaKey holds which generation is read and how many shards each one has.
+// MetaKey holds what is known of the generations, in the fields below.
 const MetaKey = "lb:meta"
 
-// MetaRead is the field of MetaKey with the generation that readers use.
+// MetaRead is the field with the generation that readers use.
 const MetaRead = "read"
 
-// MetaShards is the field of MetaKey with the number of shards of a generation.
+// MetaShards is the field with the number of shards of a generation.
 func MetaShards(generation int) string { return "shards:" + strconv.Itoa(generation) }
+
+// MetaIncomplete is the field that is there while a partition is being read again
+// from its start into a generation; it holds the offset at which that is over.
+func MetaIncomplete(generation, partition int) string {
+	return fmt.Sprintf("%s%d", MetaIncompletePrefix(generation), partition)
+}
+
+// MetaIncompletePrefix is how the MetaIncomplete fields of a generation begin.
+func MetaIncompletePrefix(generation int) string { return fmt.Sprintf("incomplete:%d:", generation) }
+
+// MetaHole is the field for a range of a partition that was deleted from the log
+// before it was read: it begins at from, and the field holds the offset after it.
+func MetaHole(generation, partition int, from int64) string {
+	return fmt.Sprintf("%s%d:%d", MetaHolePrefix(generation), partition, from)
+}
+
+// MetaHolePrefix is how the MetaHole fields of a generation begin.
+func MetaHolePrefix(generation int) string { return fmt.Sprintf("hole:%d:", generation) }
 
 // Keys of the compacted topics' projections.
 const (
@@ -68,6 +86,9 @@ func (l Layout) BoardsKey(shard int) string { return l.key(shard, "boards") }
 
 // FenceKey is how far the shard has come, by partition.
 func (l Layout) FenceKey(shard int) string { return l.key(shard, "fence") }
+
+// HoldKey makes the writers of a shard wait while it exists.
+func (l Layout) HoldKey(shard int) string { return l.key(shard, "hold") }
 
 func (l Layout) key(shard int, rest string) string {
 	return fmt.Sprintf("lb:{%d.%d}:%s", l.Generation, shard, rest)

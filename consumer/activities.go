@@ -14,8 +14,9 @@ import (
 // different partitions are served at once. Every method may be called again with
 // the same arguments after an error.
 type Boards interface {
-	// Resume begins a partition: it reads how far its boards have come.
-	Resume(ctx context.Context, partition int) (leaderboard.Progress, error)
+	// Resume begins a partition of which the log holds an extent: it reads how
+	// far the boards have come.
+	Resume(ctx context.Context, log leaderboard.Extent) (leaderboard.Progress, error)
 	// Apply folds a batch. Batches follow each other without a gap from where
 	// the partition was resumed. What is on the boards already is not applied
 	// again. An error that wraps leaderboard.ErrTailLost asks for Resume.
@@ -44,8 +45,8 @@ type verdict struct {
 	rejection *Rejection
 }
 
-func (a *activities) resume(ctx context.Context) (int64, error) {
-	progress, err := a.boards.Resume(ctx, a.partition.id)
+func (a *activities) resume(ctx context.Context, log leaderboard.Extent) (int64, error) {
+	progress, err := a.boards.Resume(ctx, log)
 	if err != nil {
 		return 0, err
 	}
@@ -71,7 +72,7 @@ func (a *activities) decode(m message) verdict {
 func (a *activities) handle(ctx context.Context, from, to int64, records []verdict) error {
 	batch := leaderboard.Batch{Partition: a.partition.id, From: from, To: to, Records: make([]leaderboard.Record, 0, len(records))}
 	var rejected []verdict
-	passedOver := map[passed]int{}
+	passedOver := map[PassedOver]int{}
 	resolve := a.resolver(ctx)
 	for _, v := range records {
 		if v.rejection == nil {
@@ -81,7 +82,7 @@ func (a *activities) handle(ctx context.Context, from, to int64, records []verdi
 				return err
 			case rejection != nil:
 				v.rejection = rejection
-			case why != notPassed:
+			case why != NotPassed:
 				passedOver[why]++
 				continue
 			default:
@@ -109,10 +110,10 @@ func (a *activities) handle(ctx context.Context, from, to int64, records []verdi
 // resolver resolves the activities of one batch. The first target that is unknown
 // brings the catalog up to its present end, which is after everything that was
 // acknowledged before the batch was published; so one time is enough.
-func (a *activities) resolver(ctx context.Context) func(leaderboard.Activity) (leaderboard.Record, passed, *Rejection, error) {
+func (a *activities) resolver(ctx context.Context) func(leaderboard.Activity) (leaderboard.Record, PassedOver, *Rejection, error) {
 	current, caughtUp := a.catalog.current(), false
-	return func(activity leaderboard.Activity) (leaderboard.Record, passed, *Rejection, error) {
-		record, why, rejection := resolve(current, activity)
+	return func(activity leaderboard.Activity) (leaderboard.Record, PassedOver, *Rejection, error) {
+		record, why, rejection := Resolve(current, activity)
 		if rejection == nil || caughtUp {
 			return record, why, rejection, nil
 		}
@@ -121,7 +122,7 @@ func (a *activities) resolver(ctx context.Context) func(leaderboard.Activity) (l
 			return record, why, nil, err
 		}
 		current, caughtUp = newest, true
-		record, why, rejection = resolve(current, activity)
+		record, why, rejection = Resolve(current, activity)
 		return record, why, rejection, nil
 	}
 }
@@ -146,7 +147,7 @@ func (a *activities) bury(ctx context.Context, rejected []verdict) error {
 	return nil
 }
 
-func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, passedOver map[passed]int) {
+func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, passedOver map[PassedOver]int) {
 	a.metrics.count(outcomeApplied, o.Applied)
 	a.metrics.count(outcomeRepeated, o.Repeated)
 	a.metrics.count(outcomeStale, o.Stale)

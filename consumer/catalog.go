@@ -181,42 +181,15 @@ func (c *catalog) load(ctx context.Context, failed func(error)) {
 // ReadCompacted visits every record of a topic up to its present end, partition
 // by partition in the order of the log; a nil value is a tombstone.
 func ReadCompacted(ctx context.Context, c Cluster, topic string, each func(key string, value []byte) error) error {
-	client := c.Client(topic)
-	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	var ids []int
-	err := retry(ctx, func() (err error) {
-		ids, err = listPartitions(ctx, client, topic)
-		return err
-	})
+	extents, err := Extents(ctx, c, topic)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := readPartition(ctx, partition{client, topic, id}, each); err != nil {
+	for _, extent := range extents {
+		err := ReadLog(ctx, c, topic, extent, func(r LogRecord) error { return each(string(r.Key), r.Value) })
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func readPartition(ctx context.Context, p partition, each func(key string, value []byte) error) error {
-	var next, end int64
-	err := retry(ctx, func() (err error) {
-		next, end, err = p.bounds(ctx)
-		return err
-	})
-	for err == nil && next < end {
-		var c chunk
-		err = retry(ctx, func() (err error) {
-			c, err = p.fetch(ctx, next)
-			return err
-		})
-		for _, m := range c.messages {
-			if err := each(string(m.key), m.value); err != nil {
-				return err
-			}
-		}
-		next = max(next, c.next)
-	}
-	return err
 }

@@ -30,7 +30,7 @@ type documents struct {
 	metrics *metrics
 }
 
-func (d *documents) resume(ctx context.Context) (int64, error) {
+func (d *documents) resume(ctx context.Context, _ leaderboard.Extent) (int64, error) {
 	return d.store.Resume(ctx, d.partition.id)
 }
 

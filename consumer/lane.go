@@ -15,8 +15,9 @@ import (
 
 // handler is what a lane does with the records of its topic, decoded to R.
 type handler[R any] interface {
-	// resume tells from Redis where the partition goes on.
-	resume(ctx context.Context) (next int64, err error)
+	// resume tells from Redis where the partition, of which the log holds an
+	// extent, goes on.
+	resume(ctx context.Context, log leaderboard.Extent) (next int64, err error)
 	// decode runs beside handle and sees every message once.
 	decode(m message) R
 	// handle brings the records of [from, to) to where they belong. It may be
@@ -106,11 +107,11 @@ func (l *lane[R]) pass(ctx context.Context, wait *backoff) error {
 func (l *lane[R]) start(ctx context.Context) (int64, error) {
 	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	next, err := l.handler.resume(attempt)
+	first, end, err := l.partition.bounds(attempt)
 	if err != nil {
 		return 0, err
 	}
-	first, end, err := l.partition.bounds(attempt)
+	next, err := l.handler.resume(attempt, leaderboard.Extent{Partition: l.partition.id, First: first, End: end})
 	if err != nil {
 		return 0, err
 	}

@@ -24,8 +24,8 @@ type scripted struct {
 	syncs   []int64
 }
 
-func (s *scripted) resume(context.Context) (int64, error) { return 0, nil }
-func (s *scripted) decode(m message) int                  { return int(m.offset) }
+func (s *scripted) resume(context.Context, leaderboard.Extent) (int64, error) { return 0, nil }
+func (s *scripted) decode(m message) int                                      { return int(m.offset) }
 
 func (s *scripted) handle(_ context.Context, _, _ int64, records []int) error {
 	s.calls = append(s.calls, slices.Clone(records))

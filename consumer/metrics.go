@@ -79,14 +79,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range Reasons {
 		m.deadLetters.WithLabelValues(string(r))
 	}
-	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcome(passedGroupInactive), outcome(passedBoardOff), outcomeDeadLetter} {
+	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter} {
 		m.records.WithLabelValues(string(o))
 	}
 	return m
 }
 
 // outcome is what became of a record of the activities topic: one of these, or
-// the reason for which it was [passed] over.
+// the reason for which it was [PassedOver] over.
 type outcome string
 
 const (

@@ -38,7 +38,7 @@ func TestResolve(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*leaderboard.Activity)
 		period leaderboard.PeriodID
-		passed passed
+		passed PassedOver
 		reason Reason
 		detail string
 	}{
@@ -48,17 +48,17 @@ func TestResolve(t *testing.T) {
 		"unknown group":                 {func(a *leaderboard.Activity) { a.GroupID = 99 }, 0, "", ReasonUnknownGroup, "target group 99"},
 		"group of another organisation": {func(a *leaderboard.Activity) { a.OrgID = 2 }, 0, "", ReasonUnknownGroup, "target group 10 of organisation 2"},
 		"organisation not in catalog":   {func(a *leaderboard.Activity) { a.OrgID, a.GroupID = 3, 30 }, 0, "", ReasonUnknownGroup, "organisation 3"},
-		"inactive group":                {func(a *leaderboard.Activity) { a.GroupID = 11 }, 0, passedGroupInactive, "", ""},
-		"inactive group, unknown rule":  {func(a *leaderboard.Activity) { a.GroupID, a.RuleID = 11, 99 }, 0, passedGroupInactive, "", ""},
-		"leaderboard off":               {func(a *leaderboard.Activity) { a.GroupID = 12 }, 0, passedBoardOff, "", ""},
-		"organisation off":              {func(a *leaderboard.Activity) { a.OrgID, a.GroupID = 2, 20 }, 0, passedBoardOff, "", ""},
+		"inactive group":                {func(a *leaderboard.Activity) { a.GroupID = 11 }, 0, PassedGroupInactive, "", ""},
+		"inactive group, unknown rule":  {func(a *leaderboard.Activity) { a.GroupID, a.RuleID = 11, 99 }, 0, PassedGroupInactive, "", ""},
+		"leaderboard off":               {func(a *leaderboard.Activity) { a.GroupID = 12 }, 0, PassedBoardOff, "", ""},
+		"organisation off":              {func(a *leaderboard.Activity) { a.OrgID, a.GroupID = 2, 20 }, 0, PassedBoardOff, "", ""},
 		"unknown rule":                  {func(a *leaderboard.Activity) { a.RuleID = 8 }, 0, "", ReasonUnknownRule, "target rule 8"},
 		"unknown period":                {func(a *leaderboard.Activity) { a.Period = 2 }, 0, "", ReasonUnknownPeriod, "period 2"},
 		"no period at the time":         {func(a *leaderboard.Activity) { a.Time = 1 }, 0, "", ReasonNoPeriod, "no period of target group 10"},
 	} {
 		a := base
 		test.change(&a)
-		record, why, rejection := resolve(c, a)
+		record, why, rejection := Resolve(c, a)
 		if why != test.passed {
 			t.Errorf("%s: passed over as %q, want %q", name, why, test.passed)
 		}

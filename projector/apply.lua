@@ -1,14 +1,16 @@
 -- Folds one cut into the boards of one shard, if the shard stands where the cut begins.
 --
--- KEYS  1 fence, 2 boards, then for each board: its sorted set, its users
+-- KEYS  1 fence, 2 hold, 3 boards, then for each board: its sorted set, its users
 -- ARGV  1 partition, 2 from, 3 to, then for each board:
 --         its name, its last publish time, 'asc' or 'desc', the number n of operations,
 --         n times: kind, user, member (16 bytes), value (thousandths)
 -- Gives {1, to, number of every operation that was a stale total …}, counted from
--- 1 over the whole call, or {0, where the fence is} when nothing was applied.
+-- 1 over the whole call, or {0, where the fence is} when nothing was applied, or
+-- {2, where the fence is} when nothing was applied because the shard is held.
 local fence, partition = KEYS[1], ARGV[1]
 local at = tonumber(redis.call('HGET', fence, partition) or 0)
 if at ~= tonumber(ARGV[2]) then return {0, at} end
+if redis.call('EXISTS', KEYS[2]) == 1 then return {2, at} end
 
 local LIMIT = 9007199254740991
 local byte, sub, format = string.byte, string.sub, string.format
@@ -27,7 +29,7 @@ end
 local reply = {1, tonumber(ARGV[3])}
 local arg, number = 4, 0
 
-for key = 3, #KEYS, 2 do
+for key = 4, #KEYS, 2 do
   local rank, users = KEYS[key], KEYS[key + 1]
   local board, published = ARGV[arg], tonumber(ARGV[arg + 1])
   local ascending, n = ARGV[arg + 2] == 'asc', tonumber(ARGV[arg + 3])
@@ -102,9 +104,9 @@ for key = 3, #KEYS, 2 do
   if #hset > 0 then redis.call('HSET', users, unpack(hset)) end
   if #hdel > 0 then redis.call('HDEL', users, unpack(hdel)) end
 
-  local synced = redis.call('HGET', KEYS[2], board)
+  local synced = redis.call('HGET', KEYS[3], board)
   if not synced or tonumber(synced) < published then
-    redis.call('HSET', KEYS[2], board, format('%.0f', published))
+    redis.call('HSET', KEYS[3], board, format('%.0f', published))
   end
 end
 

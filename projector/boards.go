@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ type lane struct {
 	fences []int64
 	// next is where the next batch has to begin, -1 before the first.
 	next int64
+	// complete is the offset at which the partition is read again far enough for
+	// the boards to be complete; 0 when they are.
+	complete int64
 }
 
 func (l *lane) progress() leaderboard.Progress {
@@ -42,8 +46,12 @@ func (l *lane) progress() leaderboard.Progress {
 	return leaderboard.Progress{Next: slices.Min(l.fences), Judged: l.fences[0]}
 }
 
-// Resume begins a partition: it reads how far each shard has come.
-func (b *Boards) Resume(ctx context.Context, partition int) (leaderboard.Progress, error) {
+// Resume begins a partition: it reads how far each shard has come, and takes note
+// of what the log has lost and of boards that have to be made again.
+func (b *Boards) Resume(ctx context.Context, log leaderboard.Extent) (leaderboard.Progress, error) {
+	if err := b.projector.checkEviction(ctx); err != nil {
+		return leaderboard.Progress{}, err
+	}
 	layout, err := b.projector.layout(ctx)
 	if err != nil {
 		return leaderboard.Progress{}, err
@@ -51,21 +59,59 @@ func (b *Boards) Resume(ctx context.Context, partition int) (leaderboard.Progres
 	l := &lane{layout: layout, fences: make([]int64, layout.Shards), next: -1}
 	commands, err := b.projector.pipelined(ctx, func(pipe redis.Pipeliner) {
 		for shard := range l.fences {
-			pipe.HGet(ctx, layout.FenceKey(shard), fmt.Sprint(partition))
+			pipe.HGet(ctx, layout.FenceKey(shard), strconv.Itoa(log.Partition))
 		}
 	})
 	if err != nil {
-		return leaderboard.Progress{}, fmt.Errorf("read the fences of partition %d: %w", partition, err)
+		return leaderboard.Progress{}, fmt.Errorf("read the fences of partition %d: %w", log.Partition, err)
 	}
 	for shard, command := range commands {
 		if l.fences[shard], err = fenceOf(command.(*redis.StringCmd)); err != nil {
-			return leaderboard.Progress{}, fmt.Errorf("read the fence %s of partition %d: %w", layout.FenceKey(shard), partition, err)
+			return leaderboard.Progress{}, fmt.Errorf("read the fence %s of partition %d: %w", layout.FenceKey(shard), log.Partition, err)
 		}
 	}
+	progress := l.progress()
+	if err := b.note(ctx, l, log, progress.Next); err != nil {
+		return leaderboard.Progress{}, err
+	}
 	b.mu.Lock()
-	b.lanes[partition] = l
+	b.lanes[log.Partition] = l
 	b.mu.Unlock()
-	return l.progress(), nil
+	return progress, nil
+}
+
+// note writes into lb:meta what readers and operators have to know of a partition
+// that goes on at next. Only then does it name a generation to read: whoever finds
+// one finds the notes too.
+func (b *Boards) note(ctx context.Context, l *lane, log leaderboard.Extent, next int64) error {
+	generation := l.layout.Generation
+	incomplete := leaderboard.MetaIncomplete(generation, log.Partition)
+	commands, err := b.projector.pipelined(ctx, func(pipe redis.Pipeliner) {
+		if next < log.First {
+			pipe.HSet(ctx, leaderboard.MetaKey, leaderboard.MetaHole(generation, log.Partition, next), log.First)
+		}
+		if next < log.End && (next == 0 || b.hasLost(log.Partition, next)) {
+			pipe.HSet(ctx, leaderboard.MetaKey, incomplete, log.End)
+		}
+		pipe.HSetNX(ctx, leaderboard.MetaKey, leaderboard.MetaRead, generation)
+		pipe.HGet(ctx, leaderboard.MetaKey, incomplete)
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", leaderboard.MetaKey, err)
+	}
+	l.complete, err = fenceOf(commands[len(commands)-1].(*redis.StringCmd))
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", incomplete, leaderboard.MetaKey, err)
+	}
+	return nil
+}
+
+// hasLost tells whether Redis stands before where this process had brought it.
+func (b *Boards) hasLost(partition int, next int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.lanes[partition]
+	return before != nil && next < before.progress().Next
 }
 
 func fenceOf(command *redis.StringCmd) (int64, error) {
@@ -121,8 +167,13 @@ func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []w
 	if err != nil {
 		return fmt.Errorf("apply to partition %d: %w", partition, err)
 	}
+	held := false
 	for i, w := range writes {
 		reply := replies[i]
+		if reply.held {
+			held = true
+			continue
+		}
 		if !reply.applied {
 			if err := b.adopt(l, partition, w.shard, reply.fence); err != nil {
 				return err
@@ -133,7 +184,22 @@ func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []w
 		p.applied(w, w.cut.staleRecords(reply.numbers))
 		b.projector.metrics.scriptOperations.Observe(float64(w.cut.weight))
 	}
+	if held {
+		return pause(ctx)
+	}
 	return nil
+}
+
+// holdPoll is how often a shard that is held is tried again.
+const holdPoll = 20 * time.Millisecond
+
+func pause(ctx context.Context) error {
+	select {
+	case <-time.After(holdPoll):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a shard is held: %w", ctx.Err())
+	}
 }
 
 // adopt takes the fence that Redis has for the one that was expected. Higher: the
@@ -181,5 +247,18 @@ func (b *Boards) Sync(ctx context.Context, partition int, to int64) (leaderboard
 			return leaderboard.Progress{}, err
 		}
 	}
-	return l.progress(), nil
+	return l.progress(), b.complete(ctx, partition, l)
+}
+
+// complete takes back the note that the boards are incomplete, when they are not.
+func (b *Boards) complete(ctx context.Context, partition int, l *lane) error {
+	if l.complete == 0 || l.progress().Next < l.complete {
+		return nil
+	}
+	field := leaderboard.MetaIncomplete(l.layout.Generation, partition)
+	if err := b.projector.counted(b.projector.redis.HDel(ctx, leaderboard.MetaKey, field).Err()); err != nil {
+		return fmt.Errorf("write %s: %w", leaderboard.MetaKey, err)
+	}
+	l.complete = 0
+	return nil
 }

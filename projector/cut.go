@@ -81,8 +81,8 @@ func (c *cut) add(r *leaderboard.Record) {
 
 // call is the script call that applies the cut.
 func (c *cut) call(l leaderboard.Layout, shard, partition int) scriptCall {
-	keys := make([]string, 0, 2+2*len(c.boards))
-	keys = append(keys, l.FenceKey(shard), l.BoardsKey(shard))
+	keys := make([]string, 0, 3+2*len(c.boards))
+	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard))
 	args := make([]any, 0, 3+4*c.weight)
 	args = append(args, partition, c.from, c.to)
 	for _, b := range c.boards {

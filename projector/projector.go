@@ -77,18 +77,17 @@ func (p *Projector) Ready(ctx context.Context) error {
 	return nil
 }
 
-// layout reads where the generation lies, after making it known when it is new.
+// layout reads where the generation lies, after fixing its shards when it is new.
 func (p *Projector) layout(ctx context.Context) (leaderboard.Layout, error) {
 	shards := leaderboard.MetaShards(p.config.Generation)
 	commands, err := p.pipelined(ctx, func(pipe redis.Pipeliner) {
 		pipe.HSetNX(ctx, leaderboard.MetaKey, shards, p.config.Shards)
-		pipe.HSetNX(ctx, leaderboard.MetaKey, leaderboard.MetaRead, p.config.Generation)
 		pipe.HGet(ctx, leaderboard.MetaKey, shards)
 	})
 	if err != nil {
 		return leaderboard.Layout{}, fmt.Errorf("read %s: %w", leaderboard.MetaKey, err)
 	}
-	n, err := commands[2].(*redis.StringCmd).Int()
+	n, err := commands[1].(*redis.StringCmd).Int()
 	if err != nil || n <= 0 {
 		return leaderboard.Layout{}, fmt.Errorf("%s holds no number of shards in %s: %w", leaderboard.MetaKey, shards, err)
 	}
@@ -126,12 +125,12 @@ type scriptCall struct {
 	args []any
 }
 
-// scriptReply is what both scripts answer: whether the call was applied, where the
-// fence is now, and the numbers that follow.
+// scriptReply is what both scripts answer: whether the call was applied, or the
+// shard is held, where the fence is now, and the numbers that follow.
 type scriptReply struct {
-	applied bool
-	fence   int64
-	numbers []int64
+	applied, held bool
+	fence         int64
+	numbers       []int64
 }
 
 // runScript sends calls of one script in one pipeline, after loading the script
@@ -160,7 +159,7 @@ func (p *Projector) runScript(ctx context.Context, script *redis.Script, calls [
 		if err != nil || len(numbers) < 2 {
 			return nil, fmt.Errorf("the script answered %v: %w", numbers, err)
 		}
-		replies[i] = scriptReply{applied: numbers[0] == 1, fence: numbers[1], numbers: numbers[2:]}
+		replies[i] = scriptReply{applied: numbers[0] == 1, held: numbers[0] == 2, fence: numbers[1], numbers: numbers[2:]}
 	}
 	return replies, nil
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -55,11 +56,14 @@ func (s *Server) refresh(ctx context.Context) {
 	next := &state{}
 	v, err := s.catalog.read(ctx, last.view)
 	missing, isMissing := errors.AsType[missingError](err)
+	incomplete, isIncomplete := errors.AsType[incompleteError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return
 	case isMissing:
 		next.problem = missing
+	case isIncomplete:
+		next.view, next.confirmed, next.problem = v, time.Now(), incomplete
 	case err != nil:
 		s.metrics.redisErrors.Inc()
 		next.view, next.confirmed, next.problem = last.view, last.confirmed, fmt.Errorf("the catalog cannot be read from redis: %w", err)
@@ -94,6 +98,12 @@ type missingError string
 
 func (e missingError) Error() string { return string(e) }
 
+// incompleteError says that boards are being made again from the log. They are
+// answered from as far as they have come.
+type incompleteError string
+
+func (e incompleteError) Error() string { return string(e) }
+
 // readAllEvery is how many looks go by before the records are read again
 // although their fence stands where it stood.
 const readAllEvery = 120
@@ -108,7 +118,8 @@ type catalogReader struct {
 	looks   int
 }
 
-// read returns last when nothing has changed.
+// read returns last when nothing has changed. With an incompleteError there is a
+// view too.
 func (r *catalogReader) read(ctx context.Context, last *view) (*view, error) {
 	pipe := r.redis.Pipeline()
 	metaCmd, fenceCmd := pipe.HGetAll(ctx, leaderboard.MetaKey), pipe.HGetAll(ctx, leaderboard.CatalogFenceKey)
@@ -123,10 +134,25 @@ func (r *catalogReader) read(ctx context.Context, last *view) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if last != nil && last.layout == layout && last.catalog == catalog {
-		return last, nil
+	if last == nil || last.layout != layout || last.catalog != catalog {
+		last = newView(layout, catalog)
 	}
-	return newView(layout, catalog), nil
+	return last, checkComplete(metaCmd.Val(), layout.Generation)
+}
+
+// checkComplete finds the partitions that are being read again from their start.
+func checkComplete(meta map[string]string, generation int) error {
+	var partitions []string
+	for field := range meta {
+		if partition, ok := strings.CutPrefix(field, leaderboard.MetaIncompletePrefix(generation)); ok {
+			partitions = append(partitions, partition)
+		}
+	}
+	if len(partitions) == 0 {
+		return nil
+	}
+	slices.Sort(partitions)
+	return incompleteError("the boards are incomplete: they are being made again from the log, partitions " + strings.Join(partitions, ", "))
 }
 
 // readRecords relies on the fence being read before the records: a record that

@@ -38,7 +38,7 @@ func (c *addCommand) execute(_ context.Context, std streams) error {
 		clients, err = new(query.Clients), nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("--file (CLIENTS_FILE): %w", err)
 	}
 	secret := c.Secret
 	if secret == "" {

@@ -32,7 +32,9 @@ func (c *devCommand) Check() error {
 		checkFile("catalog", c.Catalog),
 		checkFile("profiles", c.Profiles),
 		checkFile("activities", c.Activities),
-		checkFile("clients-file", c.ClientsFile),
+	}
+	if c.ClientsFile != "" {
+		mistakes = append(mistakes, daemon.CheckClientsFile(c.ClientsFile))
 	}
 	// The broker tells its clients this very address to come back to.
 	if host, _, err := net.SplitHostPort(c.KafkaListen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {

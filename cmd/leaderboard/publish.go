@@ -63,7 +63,7 @@ type publication struct {
 
 // publish sends the file and says how much of it was sent.
 func publish(ctx context.Context, std streams, p publication) error {
-	source, size, err := open(p.file, std.in)
+	source, size, err := open(ctx, p.file, std.in)
 	if err != nil {
 		return err
 	}
@@ -83,16 +83,19 @@ func publish(ctx context.Context, std streams, p publication) error {
 	err = errors.Join(err, writer.Close(), bar.Finish())
 	elapsed := time.Since(start)
 	_, _ = fmt.Fprintf(std.out, "%d %s published to %s in %s\n", published, p.noun, p.topic, elapsed.Round(time.Millisecond))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("interrupted after %d %s", published, p.noun)
+	case err != nil:
 		return fmt.Errorf("stopped after %d %s: %w", published, p.noun, err)
 	}
 	return nil
 }
 
 // open gives the file, or standard input, and its size; -1 when it has none.
-func open(path string, stdin io.Reader) (io.ReadCloser, int64, error) {
+func open(ctx context.Context, path string, stdin io.Reader) (io.ReadCloser, int64, error) {
 	if path == "-" {
-		return io.NopCloser(stdin), -1, nil
+		return interruptible(ctx, stdin), -1, nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -106,6 +109,18 @@ func open(path string, stdin io.Reader) (io.ReadCloser, int64, error) {
 		return file, -1, nil
 	}
 	return file, info.Size(), nil
+}
+
+// interruptible ends with ctx even while the input keeps it waiting: a read of a
+// terminal cannot be called off, so it is left behind until the program ends.
+func interruptible(ctx context.Context, input io.Reader) io.ReadCloser {
+	source, sink := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = sink.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(sink, input)
+		_ = sink.CloseWithError(err)
+	}()
+	return source
 }
 
 // progress is a bar that is seen on a terminal only.

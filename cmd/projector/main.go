@@ -91,7 +91,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := daemon.Listen("admin", "admin", s.Admin, log)
+	admin, err := daemon.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
 	if err != nil {
 		return err
 	}

@@ -48,8 +48,8 @@ func (s *settings) Check() error {
 	}
 	if s.ClientsFile == "" {
 		mistakes = append(mistakes, daemon.Mistakenf("clients-file", "is missing; make one with 'leaderboard clients add'"))
-	} else if _, err := query.LoadClients(s.ClientsFile); err != nil {
-		mistakes = append(mistakes, daemon.Mistakenf("clients-file", "%v", err))
+	} else {
+		mistakes = append(mistakes, daemon.CheckClientsFile(s.ClientsFile))
 	}
 	return errors.Join(mistakes...)
 }
@@ -73,7 +73,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	api, err := daemon.Listen("api", "listen", s.Listen, log)
+	api, err := daemon.Listen("api", "--listen (LISTEN)", s.Listen, log)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := daemon.Listen("admin", "admin", s.Admin, log)
+	admin, err := daemon.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func foldShuffled(t *testing.T, random *rand.Rand, client redis.UniversalClient,
 	reached := make([]int, len(log))   // how far the oracle has come
 	resume := func() {
 		for p := range log {
-			progress, err := boards.Resume(ctx, p)
+			progress, err := boards.Resume(ctx, leaderboard.Extent{Partition: p, End: int64(len(log[p]))})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,12 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-const (
-	// adminTime is the longest time for an answer of the admin endpoints.
-	adminTime = 5 * time.Second
-	// readyTimeout bounds how long one answer of /readyz may look for what is missing.
-	readyTimeout = 2 * time.Second
-)
+// readyTimeout bounds how long one answer of /readyz may look for what is missing.
+const readyTimeout = 2 * time.Second
 
 // NewRegistry makes a registry with the metrics of the process in it.
 func NewRegistry() *prometheus.Registry {

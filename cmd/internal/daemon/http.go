@@ -19,11 +19,11 @@ const (
 )
 
 // Listen binds the address for the endpoint of that name and logs where it is;
-// port 0 takes a free one. Flag is the setting that the address came from.
-func Listen(name, flag, address string, log *slog.Logger) (net.Listener, error) {
+// port 0 takes a free one. Setting says where the address came from: --flag (VARIABLE).
+func Listen(name, setting, address string, log *slog.Logger) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen where --%s says: %w", flag, err)
+		return nil, fmt.Errorf("cannot listen where %s says: %w", setting, err)
 	}
 	log.Info("listening", "name", name, "addr", listener.Addr().String())
 	return listener, nil

@@ -20,6 +20,14 @@ type Query struct {
 	log        *slog.Logger
 }
 
+// CheckClientsFile finds fault with a clients file that cannot be used.
+func CheckClientsFile(path string) error {
+	if _, err := query.LoadClients(path); err != nil {
+		return Mistakenf("clients-file", "%v", err)
+	}
+	return nil
+}
+
 // NewQuery wires the service to a bound listener.
 func NewQuery(c query.Config, api net.Listener) (*Query, error) {
 	server, err := query.New(c)

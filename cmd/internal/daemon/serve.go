@@ -23,7 +23,7 @@ type Service interface {
 // or one of them fails.
 func Serve(ctx context.Context, admin net.Listener, gatherer prometheus.Gatherer, log *slog.Logger, services ...Service) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHTTP(ctx, admin, adminHandler(gatherer, services), adminTime, log) })
+	group.Go(func() error { return serveHTTP(ctx, admin, adminHandler(gatherer, services), readyTimeout, log) })
 	for _, service := range services {
 		group.Go(func() error { return ended(service.Run(ctx)) })
 	}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +57,7 @@ func get(t *testing.T, url string) (int, string) {
 func TestAdminEndpoints(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	listener, err := Listen("admin", "admin", "127.0.0.1:0", log)
+	listener, err := Listen("admin", "--admin (ADMIN_LISTEN)", "127.0.0.1:0", log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func TestAdminEndpoints(t *testing.T) {
 
 func TestServeEndsWithTheServiceThatFails(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	listener, err := Listen("admin", "admin", "127.0.0.1:0", log)
+	listener, err := Listen("admin", "--admin (ADMIN_LISTEN)", "127.0.0.1:0", log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,4 +144,51 @@ func TestMainDoesNotWaitLongerThanItsGrace(t *testing.T) {
 	if code != ExitFailure || !strings.Contains(words.String(), "not finished") {
 		t.Errorf("code %d, words %q", code, words.String())
 	}
+}
+
+// pipeListener accepts the one connection that is put into it.
+type pipeListener chan net.Conn
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if connection, open := <-l; open {
+		return connection, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+func TestAnAnswerMayTakeItsWholeTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const answerTime = time.Minute
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			time.Sleep(answerTime)
+			answer(w, http.StatusOK, "done")
+		})
+		listener := make(pipeListener, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- serveHTTP(ctx, listener, handler, answerTime, slog.New(slog.DiscardHandler)) }()
+		here, there := net.Pipe()
+		listener <- there
+
+		const head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
+		if _, err := io.WriteString(here, head); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(readTime / 2) // a slow client
+		if _, err := io.WriteString(here, "x"); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(here)
+		if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 200 ") || !strings.HasSuffix(string(text), "done\n") {
+			t.Errorf("the answer is %q, %v", text, err)
+		}
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -24,7 +24,7 @@ func startBroker(listen, directory string) (*kfake.Cluster, consumer.Cluster, er
 	}
 	broker, err := kfake.NewCluster(options...)
 	if err != nil {
-		return nil, consumer.Cluster{}, fmt.Errorf("cannot start the embedded broker at %s: %w", listen, err)
+		return nil, consumer.Cluster{}, fmt.Errorf("cannot start the embedded broker where --kafka-listen (KAFKA_LISTEN) says, %s: %w", listen, err)
 	}
 	return broker, consumer.Cluster{Brokers: broker.ListenAddrs(), ClientID: "leaderboard-dev"}, nil
 }

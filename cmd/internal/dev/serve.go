@@ -14,11 +14,11 @@ import (
 // serve runs the services and, beside them, what feeds them.
 func (e *environment) serve(ctx context.Context) error {
 	c := e.config
-	api, err := daemon.Listen("api", "listen", c.Listen, c.Log)
+	api, err := daemon.Listen("api", "--listen (LISTEN)", c.Listen, c.Log)
 	if err != nil {
 		return err
 	}
-	admin, err := daemon.Listen("admin", "admin", c.Admin, c.Log)
+	admin, err := daemon.Listen("admin", "--admin (ADMIN_LISTEN)", c.Admin, c.Log)
 	if err != nil {
 		return err
 	}

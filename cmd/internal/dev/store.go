@@ -1,12 +1,14 @@
 package dev
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,11 +74,13 @@ func startRedisServer(ctx context.Context, path, directory string) (*store, erro
 	}
 	child := exec.Command(path, args...)
 	child.SysProcAttr = ownProcess()
+	var words bytes.Buffer // few, at this log level
+	child.Stdout = &words
 	if err := child.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot start %s: %w", path, err), os.RemoveAll(private))
 	}
 	exited := make(chan error, 1)
-	go func() { exited <- child.Wait() }()
+	go func() { exited <- explained(child.Wait(), &words) }()
 	s := &store{
 		address:     socket,
 		description: description,
@@ -87,6 +91,15 @@ func startRedisServer(ctx context.Context, path, directory string) (*store, erro
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// explained adds the server's last line to the error that it ended with.
+func explained(err error, words *bytes.Buffer) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimSpace(words.String())
+	return fmt.Errorf("%w: %s", err, text[strings.LastIndex(text, "\n")+1:])
 }
 
 // await returns when the server answers.
