@@ -17,7 +17,7 @@ import (
 //	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
 //	lb:{1.7}:fence                    hash        partition → next offset
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
-//	lb:meta                           hash        see MetaRead, MetaShards, MetaIncomplete, MetaHole
+//	lb:meta                           hash        see MetaRead, MetaShards, MetaBegun, MetaIncomplete, MetaHole
 //	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
 //	lb:{profiles}:<org>               hash        userId → JSON as in the topic
 //	lb:{catalog}:fence                hash        partition → next offset
@@ -39,6 +39,14 @@ const MetaRead = "read"
 
 // MetaShards is the field with the number of shards of a generation.
 func MetaShards(generation int) string { return "shards:" + strconv.Itoa(generation) }
+
+// MetaBegun is the field that is there once every shard has a fence of a partition.
+func MetaBegun(generation, partition int) string {
+	return fmt.Sprintf("%s%d", MetaBegunPrefix(generation), partition)
+}
+
+// MetaBegunPrefix is how the MetaBegun fields of a generation begin.
+func MetaBegunPrefix(generation int) string { return fmt.Sprintf("begun:%d:", generation) }
 
 // MetaIncomplete is the field that is there while a partition is being read again
 // from its start into a generation; it holds the offset at which that is over.

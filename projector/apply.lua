@@ -8,7 +8,7 @@
 -- 1 over the whole call, or {0, where the fence is} when nothing was applied, or
 -- {2, where the fence is} when nothing was applied because the shard is held.
 local fence, partition = KEYS[1], ARGV[1]
-local at = tonumber(redis.call('HGET', fence, partition) or 0)
+local at = tonumber(redis.call('HGET', fence, partition) or -1)
 if at ~= tonumber(ARGV[2]) then return {0, at} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {2, at} end
 

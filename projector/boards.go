@@ -65,10 +65,17 @@ func (b *Boards) Resume(ctx context.Context, log leaderboard.Extent) (leaderboar
 	if err != nil {
 		return leaderboard.Progress{}, fmt.Errorf("read the fences of partition %d: %w", log.Partition, err)
 	}
+	var lacking []int
 	for shard, command := range commands {
+		if errors.Is(command.Err(), redis.Nil) {
+			lacking = append(lacking, shard)
+		}
 		if l.fences[shard], err = fenceOf(command.(*redis.StringCmd)); err != nil {
 			return leaderboard.Progress{}, fmt.Errorf("read the fence %s of partition %d: %w", layout.FenceKey(shard), log.Partition, err)
 		}
+	}
+	if err := b.begin(ctx, layout, log.Partition, lacking); err != nil {
+		return leaderboard.Progress{}, err
 	}
 	progress := l.progress()
 	if err := b.note(ctx, l, log, progress.Next); err != nil {
