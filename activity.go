@@ -33,6 +33,9 @@ type Activity struct {
 type Record struct {
 	Offset    int64
 	Published Millis
+	// EventID tells the event from others of the user on the board; empty when
+	// the event has no id.
+	EventID   string
 	Board     Board
 	Aggregate Aggregate
 	Order     Order
@@ -74,6 +77,8 @@ type Outcome struct {
 	Repeated int
 	// Stale are totals older than the entry they would replace.
 	Stale int
+	// Duplicated carry the event id of an earlier record.
+	Duplicated int
 }
 
 // Document is one record of a compacted topic: the latest value of its key, or

@@ -17,6 +17,8 @@ import (
 //	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
 //	lb:{1.7}:fence                    hash        partition → next offset
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
+//	lb:{1.7}:seen                     hash        partition → which half of its event ids is filled, since when
+//	lb:{1.7}:seen:<partition>:<half>  hash        digest of an event id → publish time in ms; half is 0 or 1
 //	lb:meta                           hash        see MetaRead, MetaShards, MetaBegun, MetaIncomplete, MetaHole
 //	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
 //	lb:{profiles}:<org>               hash        userId → JSON as in the topic
@@ -97,6 +99,14 @@ func (l Layout) FenceKey(shard int) string { return l.key(shard, "fence") }
 
 // HoldKey makes the writers of a shard wait while it exists.
 func (l Layout) HoldKey(shard int) string { return l.key(shard, "hold") }
+
+// SeenKey says which half of a partition's event ids is being filled.
+func (l Layout) SeenKey(shard int) string { return l.key(shard, "seen") }
+
+// SeenHalfKey holds the event ids of a partition; the two halves take turns.
+func (l Layout) SeenHalfKey(shard, partition, half int) string {
+	return l.key(shard, fmt.Sprintf("seen:%d:%d", partition, half))
+}
 
 func (l Layout) key(shard int, rest string) string {
 	return fmt.Sprintf("lb:{%d.%d}:%s", l.Generation, shard, rest)

@@ -151,6 +151,7 @@ func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, passedOve
 	a.metrics.count(outcomeApplied, o.Applied)
 	a.metrics.count(outcomeRepeated, o.Repeated)
 	a.metrics.count(outcomeStale, o.Stale)
+	a.metrics.count(outcomeDuplicate, o.Duplicated)
 	for why, n := range passedOver {
 		a.metrics.count(outcome(why), n)
 	}

@@ -79,7 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range Reasons {
 		m.deadLetters.WithLabelValues(string(r))
 	}
-	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter} {
+	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcomeDuplicate, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter} {
 		m.records.WithLabelValues(string(o))
 	}
 	return m
@@ -93,6 +93,7 @@ const (
 	outcomeApplied    outcome = "applied"
 	outcomeRepeated   outcome = "repeated"
 	outcomeStale      outcome = "stale_total"
+	outcomeDuplicate  outcome = "duplicate"
 	outcomeDeadLetter outcome = "dead_letter"
 )
 

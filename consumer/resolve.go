@@ -46,6 +46,7 @@ func Resolve(c *leaderboard.Catalog, a leaderboard.Activity) (leaderboard.Record
 		Board:     leaderboard.Board{Org: a.OrgID, Group: a.GroupID, Rule: a.RuleID, Period: period.PeriodID},
 		Aggregate: target.Aggregate,
 		Order:     target.Order,
+		EventID:   a.EventID,
 		Type:      a.Type,
 		UserID:    a.UserID,
 		Value:     a.Value,

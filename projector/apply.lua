@@ -1,16 +1,44 @@
 -- Folds one cut into the boards of one shard, if the shard stands where the cut begins.
 --
--- KEYS  1 fence, 2 hold, 3 boards, then for each board: its sorted set, its users
--- ARGV  1 partition, 2 from, 3 to, then for each board:
+-- KEYS  1 fence, 2 hold, 3 boards, 4 seen, 5 and 6 the halves of seen, then for
+--       each board: its sorted set, its users
+-- ARGV  1 partition, 2 from, 3 to, 4 dedupe window in ms, 5 most ids of a half,
+--       6 the number m of event ids, m times: digest, publish time in ms; then for each board:
 --         its name, its last publish time, 'asc' or 'desc', the number n of operations,
 --         n times: kind, user, member (16 bytes), value (thousandths)
 -- Gives {1, to, number of every operation that was a stale total …}, counted from
--- 1 over the whole call, or {0, where the fence is} when nothing was applied, or
--- {2, where the fence is} when nothing was applied because the shard is held.
+-- 1 over the whole call; or, when nothing was applied, {0, where the fence is},
+-- {2, fence} because the shard is held, {3, fence, number of every event id that
+-- was seen before …}.
 local fence, partition = KEYS[1], ARGV[1]
 local at = tonumber(redis.call('HGET', fence, partition) or -1)
 if at ~= tonumber(ARGV[2]) then return {0, at} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {2, at} end
+
+local arg, ids = 7 + 2 * tonumber(ARGV[6]), {}
+for a = 7, arg - 1, 2 do ids[#ids + 1] = ARGV[a] end
+if #ids > 0 then
+  local window = tonumber(ARGV[4])
+  local repeats = {3, at}
+  for half = 5, 6 do
+    local seen = redis.call('HMGET', KEYS[half], unpack(ids))
+    for i = 1, #ids do
+      if seen[i] and math.abs(ARGV[6 + 2 * i] - seen[i]) <= window then repeats[#repeats + 1] = i end
+    end
+  end
+  if #repeats > 2 then return repeats end
+
+  -- Remember them: when a half is full or as old as the window, the other one is
+  -- emptied and filled, so that what is in either is the latest.
+  local half, since = string.match(redis.call('HGET', KEYS[4], partition) or '', '^(%d) (%d+)$')
+  if not half then half, since = 0, ARGV[8] end
+  if redis.call('HLEN', KEYS[5 + half]) >= tonumber(ARGV[5]) or ARGV[arg - 1] - since > window then
+    half, since = 1 - half, ARGV[8]
+    redis.call('UNLINK', KEYS[5 + half])
+  end
+  redis.call('HSET', KEYS[4], partition, half .. ' ' .. since)
+  redis.call('HSET', KEYS[5 + half], unpack(ARGV, 7, arg - 1))
+end
 
 local LIMIT = 9007199254740991
 local byte, sub, format = string.byte, string.sub, string.format
@@ -27,9 +55,9 @@ local function later(a, b)
 end
 
 local reply = {1, tonumber(ARGV[3])}
-local arg, number = 4, 0
+local number = 0
 
-for key = 4, #KEYS, 2 do
+for key = 7, #KEYS, 2 do
   local rank, users = KEYS[key], KEYS[key + 1]
   local board, published = ARGV[arg], tonumber(ARGV[arg + 1])
   local ascending, n = ARGV[arg + 2] == 'asc', tonumber(ARGV[arg + 3])

@@ -151,7 +151,7 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 	started := time.Now()
 	p := newPending(l.layout, batch.Records)
 	for {
-		writes := p.writes(l.fences, batch.To)
+		writes := p.writes(l.fences, batch.To, b.projector.window)
 		if len(writes) == 0 {
 			l.next = batch.To
 			b.projector.metrics.applySeconds.Observe(time.Since(started).Seconds())
@@ -168,7 +168,7 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []write, p *pending) error {
 	calls := make([]scriptCall, len(writes))
 	for i, w := range writes {
-		calls[i] = w.cut.call(l.layout, w.shard, partition)
+		calls[i] = w.cut.call(l.layout, w.shard, partition, b.projector.window)
 	}
 	replies, err := b.projector.runScript(ctx, b.script, calls)
 	if err != nil {
@@ -177,19 +177,20 @@ func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []w
 	held := false
 	for i, w := range writes {
 		reply := replies[i]
-		if reply.held {
+		switch reply.verdict {
+		case verdictApplied:
+			l.fences[w.shard] = w.cut.to
+			p.applied(w, w.cut.staleRecords(reply.numbers))
+			b.projector.metrics.scriptOperations.Observe(float64(w.cut.weight))
+		case verdictHeld:
 			held = true
-			continue
-		}
-		if !reply.applied {
+		case verdictDuplicates:
+			p.duplicated(w, reply.numbers)
+		default:
 			if err := b.adopt(l, partition, w.shard, reply.fence); err != nil {
 				return err
 			}
-			continue
 		}
-		l.fences[w.shard] = w.cut.to
-		p.applied(w, w.cut.staleRecords(reply.numbers))
-		b.projector.metrics.scriptOperations.Observe(float64(w.cut.weight))
 	}
 	if held {
 		return pause(ctx)
@@ -241,14 +242,14 @@ func (b *Boards) Sync(ctx context.Context, partition int, to int64) (leaderboard
 	calls := make([]scriptCall, len(l.fences))
 	for shard, fence := range l.fences {
 		c := cut{from: fence, to: max(fence, to)}
-		calls[shard] = c.call(layout, shard, partition)
+		calls[shard] = c.call(layout, shard, partition, b.projector.window)
 	}
 	replies, err := b.projector.runScript(ctx, b.script, calls)
 	if err != nil {
 		return leaderboard.Progress{}, fmt.Errorf("sync partition %d: %w", partition, err)
 	}
 	for shard, reply := range replies {
-		if reply.applied {
+		if reply.verdict == verdictApplied {
 			l.fences[shard] = max(l.fences[shard], to)
 		} else if err := b.adopt(l, partition, shard, reply.fence); err != nil {
 			return leaderboard.Progress{}, err

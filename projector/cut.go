@@ -12,6 +12,9 @@ import (
 const (
 	maxCutOperations   = 500
 	operationsPerBoard = 2
+	// maxCutEvents bounds the event ids of a script call, which are looked up and
+	// kept all at once.
+	maxCutEvents = 2000
 )
 
 // cut is a range of one partition as far as it concerns one shard, merged.
@@ -23,6 +26,18 @@ type cut struct {
 	records  int
 	// stale counts the totals that merging has shown to be stale.
 	stale int
+	// events are the records with an event id, known their places by digest.
+	events []event
+	known  map[digest]int
+	// duplicated counts the records whose event id another one of the cut has.
+	duplicated int
+}
+
+// event is a record with an event id.
+type event struct {
+	digest    digest
+	published leaderboard.Millis
+	offset    int64
 }
 
 type boardCut struct {
@@ -36,12 +51,12 @@ type boardCut struct {
 
 // cuts divides a shard's records, by rising offset, into cuts that follow each
 // other from the fence to the end of the batch.
-func cuts(fence, to int64, records []leaderboard.Record) []*cut {
+func cuts(fence, to int64, records []leaderboard.Record, window leaderboard.Millis) []*cut {
 	var all []*cut
 	var current *cut
 	for i := range records {
 		r := &records[i]
-		if current == nil || current.weight >= maxCutOperations {
+		if current == nil || current.weight >= maxCutOperations || len(current.events) >= maxCutEvents {
 			if current != nil {
 				current.to = r.Offset
 				fence = r.Offset
@@ -49,12 +64,34 @@ func cuts(fence, to int64, records []leaderboard.Record) []*cut {
 			current = &cut{from: fence, byBoard: map[leaderboard.Board]*boardCut{}}
 			all = append(all, current)
 		}
+		current.records++
+		if window > 0 && r.EventID != "" && current.isDuplicate(r, window) {
+			current.duplicated++
+			continue
+		}
 		current.add(r)
 	}
 	if current != nil {
 		current.to = to
 	}
 	return all
+}
+
+// isDuplicate tells whether another record of the cut is the same event, and takes
+// note of this one if not.
+func (c *cut) isDuplicate(r *leaderboard.Record, window leaderboard.Millis) bool {
+	d := digestOf(r)
+	if i, known := c.known[d]; known {
+		if apart := r.Published - c.events[i].published; max(apart, -apart) <= window {
+			return true
+		}
+	}
+	if c.known == nil {
+		c.known = map[digest]int{}
+	}
+	c.known[d] = len(c.events)
+	c.events = append(c.events, event{d, r.Published, r.Offset})
+	return false
 }
 
 func (c *cut) add(r *leaderboard.Record) {
@@ -65,7 +102,6 @@ func (c *cut) add(r *leaderboard.Record) {
 		c.boards = append(c.boards, b)
 		c.weight += operationsPerBoard
 	}
-	c.records++
 	b.published = max(b.published, r.Published)
 	o := operationOf(r)
 	if i, ok := b.last[r.UserID]; ok {
@@ -80,11 +116,15 @@ func (c *cut) add(r *leaderboard.Record) {
 }
 
 // call is the script call that applies the cut.
-func (c *cut) call(l leaderboard.Layout, shard, partition int) scriptCall {
-	keys := make([]string, 0, 3+2*len(c.boards))
-	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard))
-	args := make([]any, 0, 3+4*c.weight)
-	args = append(args, partition, c.from, c.to)
+func (c *cut) call(l leaderboard.Layout, shard, partition int, window leaderboard.Millis) scriptCall {
+	keys := make([]string, 0, 6+2*len(c.boards))
+	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard),
+		l.SeenKey(shard), l.SeenHalfKey(shard, partition, 0), l.SeenHalfKey(shard, partition, 1))
+	args := make([]any, 0, 6+2*len(c.events)+4*c.weight)
+	args = append(args, partition, c.from, c.to, int64(window), maxSeenEvents, len(c.events))
+	for i := range c.events {
+		args = append(args, c.events[i].digest[:], int64(c.events[i].published))
+	}
 	for _, b := range c.boards {
 		keys = append(keys, l.RankKey(b.board), l.UsersKey(b.board))
 		args = append(args, b.board.String(), int64(b.published), string(b.order), len(b.operations))

@@ -79,7 +79,7 @@ func (d *Documents) write(ctx context.Context, partition int, from, to int64, do
 	}
 	expected := d.fence(partition)
 	for _, reply := range replies {
-		if !reply.applied && reply.fence < expected {
+		if reply.verdict != verdictApplied && reply.fence < expected {
 			return fmt.Errorf("fence %s of partition %d is at %d instead of %d: %w",
 				d.fenceKey, partition, reply.fence, expected, leaderboard.ErrTailLost)
 		}

@@ -120,7 +120,7 @@ func TestCutsFollowEachOther(t *testing.T) {
 	}
 	const fence, end = 90, 10_000
 	at, counted := int64(fence), 0
-	all := cuts(fence, end, records)
+	all := cuts(fence, end, records, 0)
 	for _, c := range all {
 		if c.from != at || c.to <= c.from {
 			t.Fatalf("a cut goes from %d to %d after one that ends at %d", c.from, c.to, at)
@@ -138,7 +138,7 @@ func TestCutsFollowEachOther(t *testing.T) {
 	if at != end || counted != len(records) || len(all) < 3 {
 		t.Errorf("%d cuts end at %d with %d records", len(all), at, counted)
 	}
-	if none := cuts(fence, end, nil); none != nil {
+	if none := cuts(fence, end, nil, 0); none != nil {
 		t.Errorf("no record makes %d cuts", len(none))
 	}
 }

@@ -30,11 +30,11 @@ func newPending(l leaderboard.Layout, records []leaderboard.Record) *pending {
 }
 
 // writes are the script calls still to be done when the shards stand at fences.
-func (p *pending) writes(fences []int64, to int64) []write {
+func (p *pending) writes(fences []int64, to int64, window leaderboard.Millis) []write {
 	var all []write
 	for shard, fence := range fences {
 		p.repeated(shard, fence)
-		for _, c := range cuts(fence, to, p.shards[shard]) {
+		for _, c := range cuts(fence, to, p.shards[shard], window) {
 			all = append(all, write{shard, c})
 		}
 	}
@@ -55,5 +55,16 @@ func (p *pending) applied(w write, stale int) {
 	p.repeated(w.shard, w.cut.from)
 	p.shards[w.shard] = p.shards[w.shard][w.cut.records:]
 	p.outcome.Stale += stale
-	p.outcome.Applied += w.cut.records - stale
+	p.outcome.Duplicated += w.cut.duplicated
+	p.outcome.Applied += w.cut.records - stale - w.cut.duplicated
+}
+
+// duplicated drops the events of a write, counted from 1, that were seen before.
+func (p *pending) duplicated(w write, numbers []int64) {
+	offsets := map[int64]bool{}
+	for _, number := range numbers {
+		offsets[w.cut.events[number-1].offset] = true
+	}
+	p.outcome.Duplicated += len(offsets)
+	p.shards[w.shard] = slices.DeleteFunc(p.shards[w.shard], func(r leaderboard.Record) bool { return offsets[r.Offset] })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -18,14 +19,18 @@ type Config struct {
 	// Generation is the generation of boards that is written. 0: 1.
 	Generation int
 	// Shards is the number of shards of a generation that does not exist yet. 0: 16.
-	Shards     int
-	Log        *slog.Logger
-	Registerer prometheus.Registerer
+	Shards int
+	// DedupeWindow is how far apart two records with the same event id may be
+	// published to count once. 0: every record counts.
+	DedupeWindow time.Duration
+	Log          *slog.Logger
+	Registerer   prometheus.Registerer
 }
 
 // Projector writes to Redis.
 type Projector struct {
 	config   Config
+	window   leaderboard.Millis
 	redis    redis.UniversalClient
 	log      *slog.Logger
 	metrics  *metrics
@@ -45,12 +50,14 @@ func New(config Config) (*Projector, error) {
 	switch {
 	case config.Redis == nil || config.Log == nil || config.Registerer == nil:
 		return nil, errors.New("a Redis client, a logger and a metrics registerer are needed")
+	case config.DedupeWindow < 0:
+		return nil, fmt.Errorf("the dedupe window %s is negative", config.DedupeWindow)
 	case config.Generation < 0:
 		return nil, fmt.Errorf("generation %d is not positive", config.Generation)
 	case config.Shards < 0 || config.Shards > 16384:
 		return nil, fmt.Errorf("%d shards are not between 1 and 16384", config.Shards)
 	}
-	p := &Projector{config: config, redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer)}
+	p := &Projector{config: config, window: leaderboard.Millis(config.DedupeWindow.Milliseconds()), redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer)}
 	p.boards = &Boards{projector: p, script: redis.NewScript(applySource), lanes: map[int]*lane{}}
 	documents := func(fenceKey string) *Documents {
 		return &Documents{projector: p, script: redis.NewScript(documentsSource), fenceKey: fenceKey, fences: map[int]int64{}}
@@ -125,12 +132,22 @@ type scriptCall struct {
 	args []any
 }
 
-// scriptReply is what both scripts answer: whether the call was applied, or the
-// shard is held, where the fence is now, and the numbers that follow.
+// verdict is what a script did with a call.
+type verdict int64
+
+const (
+	verdictElsewhere  verdict = iota // nothing: the fence is elsewhere
+	verdictApplied                   // all of it
+	verdictHeld                      // nothing: the shard is held
+	verdictDuplicates                // nothing: some events were seen before
+)
+
+// scriptReply is what both scripts answer: what was done, where the fence is now,
+// and the numbers that follow.
 type scriptReply struct {
-	applied, held bool
-	fence         int64
-	numbers       []int64
+	verdict verdict
+	fence   int64
+	numbers []int64
 }
 
 // runScript sends calls of one script in one pipeline, after loading the script
@@ -159,7 +176,7 @@ func (p *Projector) runScript(ctx context.Context, script *redis.Script, calls [
 		if err != nil || len(numbers) < 2 {
 			return nil, fmt.Errorf("the script answered %v: %w", numbers, err)
 		}
-		replies[i] = scriptReply{applied: numbers[0] == 1, held: numbers[0] == 2, fence: numbers[1], numbers: numbers[2:]}
+		replies[i] = scriptReply{verdict: verdict(numbers[0]), fence: numbers[1], numbers: numbers[2:]}
 	}
 	return replies, nil
 }

@@ -91,12 +91,32 @@ func (b *Boards) reset(ctx context.Context, l leaderboard.Layout, shard, partiti
 		if err := unlink(ctx, client, l, shard); err != nil {
 			return err
 		}
+		if err := forget(ctx, client, l, shard); err != nil {
+			return err
+		}
 		fences := map[string]any{strconv.Itoa(partition): 0}
 		for _, p := range begun {
 			fences[strconv.Itoa(p)] = 0
 		}
 		return client.HSet(ctx, l.FenceKey(shard), fences).Err()
 	})
+}
+
+// forget frees the event ids of a shard.
+func forget(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) error {
+	partitions, err := client.HKeys(ctx, l.SeenKey(shard)).Result()
+	if err != nil {
+		return err
+	}
+	keys := []string{l.SeenKey(shard)}
+	for _, text := range partitions {
+		partition, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%s has a partition %q", l.SeenKey(shard), text)
+		}
+		keys = append(keys, l.SeenHalfKey(shard, partition, 0), l.SeenHalfKey(shard, partition, 1))
+	}
+	return client.Unlink(ctx, keys...).Err()
 }
 
 // unlink frees the boards of a shard in steps, and takes them out of its registry.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -53,7 +54,7 @@ func foldAndCompare(t *testing.T, client redis.UniversalClient, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	rules := foldRules()
 	log := randomLog(random, rules, 12_000, 3)
-	want := oracle.New(rules)
+	want := oracle.NewDeduping(rules, dedupeWindow.Milliseconds())
 	foldShuffled(t, random, client, log, rules, want)
 	compareWithOracle(t, client, rules, want)
 }
@@ -96,6 +97,15 @@ func randomLog(random *rand.Rand, rules map[leaderboard.Board]oracle.Rule, recor
 			Time:      1_700_000_000_000 + random.Int64N(50)*0x1_0000_0001,
 			Published: 1_700_000_000_000 + int64(i),
 		})
+		here := log[p]
+		switch last := &here[len(here)-1]; random.IntN(4) {
+		case 0:
+			last.EventID = fmt.Sprintf("event %d", i)
+		case 1: // sent before, lately or long ago
+			published := last.Published
+			*last = here[random.IntN(len(here))]
+			last.Published = published
+		}
 	}
 	return log
 }
@@ -152,7 +162,7 @@ func foldShuffled(t *testing.T, random *rand.Rand, client redis.UniversalClient,
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sum := outcome.Applied + outcome.Repeated + outcome.Stale; sum != len(batch.Records) {
+		if sum := outcome.Applied + outcome.Repeated + outcome.Stale + outcome.Duplicated; sum != len(batch.Records) {
 			t.Fatalf("the outcome %+v is of %d records, not of %d", outcome, sum, len(batch.Records))
 		}
 		for offset := max(from, reached[p]); offset < to; offset++ {
@@ -213,13 +223,17 @@ func recordOf(a oracle.Activity, rules map[leaderboard.Board]oracle.Rule, offset
 		Offset: offset, Published: leaderboard.Millis(a.Published), Board: a.Board,
 		Aggregate: leaderboard.Aggregate(rules[a.Board].Aggregate), Order: order,
 		Type: leaderboard.ActivityType(a.Type), UserID: leaderboard.UserID(a.User),
-		Value: leaderboard.Value(a.Milli), Time: leaderboard.Millis(a.Time),
+		EventID: a.EventID, Value: leaderboard.Value(a.Milli), Time: leaderboard.Millis(a.Time),
 	}
 }
 
+// dedupeWindow is short enough for events to come again after it: a record of the
+// random log is published every millisecond.
+const dedupeWindow = 3 * time.Second
+
 func newBoards(t *testing.T, client redis.UniversalClient) *projector.Boards {
 	t.Helper()
-	p, err := projector.New(projector.Config{Redis: client, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewPedanticRegistry()})
+	p, err := projector.New(projector.Config{Redis: client, DedupeWindow: dedupeWindow, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewPedanticRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

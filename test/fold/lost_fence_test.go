@@ -23,7 +23,7 @@ func TestLostFencesDoNotCountTwice(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	rules := foldRules()
 	log := randomLog(random, rules, 6_000, 1)[0]
-	want := oracle.New(rules)
+	want := oracle.NewDeduping(rules, dedupeWindow.Milliseconds())
 	for _, a := range log {
 		want.Fold(a)
 	}
@@ -39,6 +39,9 @@ func TestLostFencesDoNotCountTwice(t *testing.T) {
 	}
 	for name, lose := range losses {
 		boards := newBoards(t, client)
+		if _, err := boards.Resume(ctx, leaderboard.Extent{Partition: 1}); err != nil { // an idle one
+			t.Fatal(err)
+		}
 		foldAll(t, boards, log, rules, len(log)/2)
 		if err := lose(); err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type Activity struct {
 	Milli     int64 // value in thousandths
 	Time      int64 // ms since 1970
 	Published int64 // ms since 1970
+	EventID   string
 }
 
 // Entry is one line of a board.
@@ -36,19 +37,41 @@ type Oracle struct {
 	rules  map[leaderboard.Board]Rule
 	boards map[leaderboard.Board]map[int64]Entry
 	synced map[leaderboard.Board]int64
+	// counted is when each event was published that counted last.
+	counted map[event]int64
+	window  int64 // ms
+}
+
+type event struct {
+	board leaderboard.Board
+	user  int64
+	id    string
 }
 
 // New makes an oracle for boards of the given rules.
-func New(rules map[leaderboard.Board]Rule) *Oracle {
+func New(rules map[leaderboard.Board]Rule) *Oracle { return NewDeduping(rules, 0) }
+
+// NewDeduping makes one that passes over an event that was counted no longer than
+// the window (in ms) before. Events are told apart by board, user and id.
+func NewDeduping(rules map[leaderboard.Board]Rule, window int64) *Oracle {
 	return &Oracle{
-		rules:  rules,
-		boards: map[leaderboard.Board]map[int64]Entry{},
-		synced: map[leaderboard.Board]int64{},
+		counted: map[event]int64{},
+		window:  window,
+		rules:   rules,
+		boards:  map[leaderboard.Board]map[int64]Entry{},
+		synced:  map[leaderboard.Board]int64{},
 	}
 }
 
 // Fold takes the next activity.
 func (o *Oracle) Fold(a Activity) {
+	if a.EventID != "" && o.window > 0 {
+		e := event{a.Board, a.User, a.EventID}
+		if before, known := o.counted[e]; known && a.Published-before <= o.window {
+			return
+		}
+		o.counted[e] = a.Published
+	}
 	if o.boards[a.Board] == nil {
 		o.boards[a.Board] = map[int64]Entry{}
 	}
@@ -107,6 +130,7 @@ func add(a, b int64) int64 {
 func (o *Oracle) Forget() {
 	clear(o.boards)
 	clear(o.synced)
+	clear(o.counted)
 }
 
 // Boards are the boards that any activity concerned.

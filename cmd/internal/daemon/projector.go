@@ -14,6 +14,9 @@ import (
 	"leaderboard/projector"
 )
 
+// DefaultDedupeWindow is long enough for a producer that tries again after an outage.
+const DefaultDedupeWindow = 24 * time.Hour
+
 // ProjectorConfig is what a [Projector] needs.
 type ProjectorConfig struct {
 	Cluster    consumer.Cluster
@@ -24,10 +27,12 @@ type ProjectorConfig struct {
 	// Generation is the one that is written; Shards is how many it has when it
 	// has to be made.
 	Generation, Shards int
-	MaxBatchRecords    int
-	SyncInterval       time.Duration
-	Log                *slog.Logger
-	Registerer         prometheus.Registerer
+	// DedupeWindow is how far apart two records with one event id may be published.
+	DedupeWindow    time.Duration
+	MaxBatchRecords int
+	SyncInterval    time.Duration
+	Log             *slog.Logger
+	Registerer      prometheus.Registerer
 }
 
 // Projector is the service that folds the log into the boards: a consumer that
@@ -40,11 +45,12 @@ type Projector struct {
 // NewProjector wires the service.
 func NewProjector(c ProjectorConfig) (*Projector, error) {
 	p, err := projector.New(projector.Config{
-		Redis:      c.Redis,
-		Generation: c.Generation,
-		Shards:     c.Shards,
-		Log:        c.Log,
-		Registerer: c.Registerer,
+		Redis:        c.Redis,
+		Generation:   c.Generation,
+		Shards:       c.Shards,
+		DedupeWindow: c.DedupeWindow,
+		Log:          c.Log,
+		Registerer:   c.Registerer,
 	})
 	if err != nil {
 		return nil, err

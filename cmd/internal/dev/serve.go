@@ -24,14 +24,15 @@ func (e *environment) serve(ctx context.Context) error {
 	}
 	registry := daemon.NewRegistry()
 	projector, err := daemon.NewProjector(daemon.ProjectorConfig{
-		Cluster:    e.cluster,
-		Topics:     e.topics,
-		Group:      "leaderboard-dev",
-		Redis:      e.redis,
-		Generation: layout.Generation,
-		Shards:     layout.Shards,
-		Log:        c.Log,
-		Registerer: registry,
+		DedupeWindow: daemon.DefaultDedupeWindow,
+		Cluster:      e.cluster,
+		Topics:       e.topics,
+		Group:        "leaderboard-dev",
+		Redis:        e.redis,
+		Generation:   layout.Generation,
+		Shards:       layout.Shards,
+		Log:          c.Log,
+		Registerer:   registry,
 	})
 	if err != nil {
 		return err
