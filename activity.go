@@ -13,6 +13,10 @@ const (
 	TypeEnrol ActivityType = "enrol"
 	// TypeWithdraw removes the user's entry.
 	TypeWithdraw ActivityType = "withdraw"
+	// TypeErase removes the user's entries from all boards of the organisation.
+	// It names no target. The consumer publishes one for every tombstone of the
+	// profiles topic, so that an erasure has its place in the log.
+	TypeErase ActivityType = "erase"
 )
 
 // Activity is one event of the activities topic, in either of its documented
@@ -85,9 +89,11 @@ type Outcome struct {
 // its erasure when Value is nil. Hash and Field say where it lies in Redis.
 type Document struct {
 	Offset int64
-	Hash   string
-	Field  string
-	Value  []byte
+	// Key is the record's key in the topic.
+	Key   string
+	Hash  string
+	Field string
+	Value []byte
 }
 
 // DocumentBatch is a range of one partition of a compacted topic, as [Batch].

@@ -38,9 +38,12 @@ type Config struct {
 
 // Consumer takes the topics to the boards and documents.
 type Consumer struct {
-	config  Config
-	client  *kafka.Client
-	letters *kafka.Writer
+	config Config
+	client *kafka.Client
+	// letters, erase and erasures write dead letters, erase activities, and which
+	// of those are published.
+	letters, erase, erasures *kafka.Writer
+
 	catalog *catalog
 	health  *health
 	log     *slog.Logger
@@ -72,13 +75,15 @@ func New(config Config) (*Consumer, error) {
 	t := config.Topics
 	client := config.Cluster.Client(t.Activities, t.Catalog, t.Profiles)
 	return &Consumer{
-		config:  config,
-		client:  client,
-		letters: deadLetterWriter(config.Cluster, t.DeadLetters),
-		catalog: newCatalog(client, t.Catalog, config.Log, m),
-		health:  newHealth(),
-		log:     config.Log,
-		metrics: m,
+		config:   config,
+		client:   client,
+		letters:  deadLetterWriter(config.Cluster, t.DeadLetters),
+		erase:    config.Cluster.Writer(t.Activities),
+		erasures: config.Cluster.Writer(t.Erasures),
+		catalog:  newCatalog(client, t.Catalog, config.Log, m),
+		health:   newHealth(),
+		log:      config.Log,
+		metrics:  m,
 	}, nil
 }
 
@@ -99,7 +104,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.health.catalogLoaded.Store(true)
 		return c.serve(ctx)
 	})
-	return errors.Join(group.Wait(), c.letters.Close())
+	return errors.Join(group.Wait(), c.letters.Close(), c.erase.Close(), c.erasures.Close())
 }
 
 // ensureTopics creates the missing topics, however long Kafka is away.
@@ -182,9 +187,13 @@ func (c *Consumer) start(ctx context.Context, generation *kafka.Generation, fata
 					partition: p, boards: c.config.Boards, catalog: c.catalog, letters: c.letters, metrics: c.metrics,
 				}).run
 			case t.Catalog:
-				run = newLane(c, p, commit, c.documents(p, c.config.Catalog, parseCatalogRecord)).run
+				documents := c.documents(p, c.config.Catalog, parseCatalogRecord)
+				run = newLane(c, p, commit, &documents).run
 			case t.Profiles:
-				run = newLane(c, p, commit, c.documents(p, c.config.Profiles, parseProfileRecord)).run
+				run = newLane(c, p, commit, &profiles{
+					documents: c.documents(p, c.config.Profiles, parseProfileRecord), cluster: c.config.Cluster,
+					erasuresTopic: t.Erasures, activities: c.erase, erasures: c.erasures,
+				}).run
 			}
 			generation.Start(func(generationCtx context.Context) {
 				// A function that returns ends the generation, so the lane runs
@@ -212,8 +221,8 @@ func partitionIDs(generation *kafka.Generation, topic string) []int {
 	return ids
 }
 
-func (c *Consumer) documents(p partition, store Documents, parse func(message) (leaderboard.Document, error)) *documents {
-	return &documents{partition: p, store: store, parse: parse, log: c.log.With("topic", p.topic, "partition", p.id), metrics: c.metrics}
+func (c *Consumer) documents(p partition, store Documents, parse func(message) (leaderboard.Document, error)) documents {
+	return documents{partition: p, store: store, parse: parse, log: c.log.With("topic", p.topic, "partition", p.id), metrics: c.metrics}
 }
 
 func newLane[R any](c *Consumer, p partition, commit func(int64) error, h handler[R]) *lane[R] {

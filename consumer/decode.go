@@ -65,20 +65,21 @@ func DecodeActivity(value []byte, published leaderboard.Millis) (leaderboard.Act
 		return leaderboard.Activity{}, err
 	}
 	p := parser{published: published}
-	a := leaderboard.Activity{
-		Type:    leaderboard.TypeActivity,
-		OrgID:   leaderboard.OrgID(p.id(f.orgID, true)),
-		UserID:  leaderboard.UserID(p.id(f.userID, true)),
-		GroupID: leaderboard.TargetGroupID(p.id(f.groupID, true)),
-		RuleID:  leaderboard.TargetRuleID(p.id(f.ruleID, true)),
-		Period:  leaderboard.PeriodID(p.id(f.periodID, false)),
-		EventID: p.text(f.eventID),
-	}
+	a := leaderboard.Activity{Type: leaderboard.TypeActivity, EventID: p.text(f.eventID)}
 	if f.notification {
 		a.Type = leaderboard.TypeTotal
 	} else if t := p.text(f.kind); t != "" {
 		a.Type = leaderboard.ActivityType(t)
 	}
+	a.OrgID = leaderboard.OrgID(p.id(f.orgID, true))
+	a.UserID = leaderboard.UserID(p.id(f.userID, true))
+	if a.Type == leaderboard.TypeErase {
+		a.Time = published
+		return a, p.err()
+	}
+	a.GroupID = leaderboard.TargetGroupID(p.id(f.groupID, true))
+	a.RuleID = leaderboard.TargetRuleID(p.id(f.ruleID, true))
+	a.Period = leaderboard.PeriodID(p.id(f.periodID, false))
 	switch a.Type {
 	case leaderboard.TypeActivity:
 		a.Value = 1000
@@ -89,13 +90,10 @@ func DecodeActivity(value []byte, published leaderboard.Millis) (leaderboard.Act
 		a.Value = p.value(f.value)
 	case leaderboard.TypeEnrol, leaderboard.TypeWithdraw:
 	default:
-		p.fail(ReasonInvalidField, "%s is none of activity, total, enrol, withdraw", f.kind.name)
+		p.fail(ReasonInvalidField, "%s is none of activity, total, enrol, withdraw, erase", f.kind.name)
 	}
 	a.Time = p.time(f.time)
-	if p.failure != nil {
-		return leaderboard.Activity{}, p.failure
-	}
-	return a, nil
+	return a, p.err()
 }
 
 // field is one member of the record: its name as the documentation spells it and
@@ -298,6 +296,13 @@ func (p *parser) fail(reason Reason, format string, args ...any) {
 	if p.failure == nil {
 		p.failure = reject(reason, format, args...)
 	}
+}
+
+func (p *parser) err() error {
+	if p.failure == nil {
+		return nil
+	}
+	return p.failure
 }
 
 func (p *parser) id(f field, required bool) int64 {

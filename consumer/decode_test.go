@@ -77,6 +77,10 @@ func TestDecodeActivity(t *testing.T) {
 			strings.Replace(replace(`"activity"`, `"withdraw"`), `250.5`, `"ignored"`, 1),
 			with(func(a *leaderboard.Activity) { a.Type, a.Value = "withdraw", 0 }),
 		},
+		"erase": {
+			`{"type": "erase", "orgId": 50711, "userId": 381329844, "eventId": "58aa15c9"}`,
+			leaderboard.Activity{EventID: "58aa15c9", Type: "erase", OrgID: 50711, UserID: 381329844, Time: published},
+		},
 		"unknown fields": {replace(`{`, `{"ORGID": 1, "data": {"x": [1, {}]}, "attributes": 5, `), base},
 		"escaped name":   {replace(`"orgId"`, `"org\u0049d"`), base},
 		"wrapped":        {wrapped, notification},
@@ -115,6 +119,7 @@ func rejections() []struct {
 		{"null", ReasonNotJSON, "not a JSON object"},
 		{replace("58aa15c9", "\xff\xfe"), ReasonNotJSON, "UTF-8"},
 		{"{}", ReasonMissingField, "orgId"},
+		{`{"type": "erase", "orgId": 50711}`, ReasonMissingField, "userId"},
 		{replace(`250.5`, `"two"`), ReasonInvalidField, "value"},
 		{replace(`250.5`, `true`), ReasonInvalidField, "value"},
 		{replace(`250.5`, `{}`), ReasonInvalidField, "value"},
@@ -195,6 +200,9 @@ func FuzzDecodeActivity(f *testing.F) {
 				t.Fatalf("the rejection is %v", err)
 			}
 			return
+		}
+		if a.Type == leaderboard.TypeErase {
+			a.GroupID, a.RuleID = 1, 1 // it names none
 		}
 		if a.OrgID <= 0 || a.UserID <= 0 || a.GroupID <= 0 || a.RuleID <= 0 || a.Period < 0 ||
 			a.Value > leaderboard.MaxValue || a.Value < -leaderboard.MaxValue || a.Time < 0 || a.Time > published+24*3600*1000 {

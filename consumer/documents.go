@@ -64,7 +64,7 @@ func parseCatalogRecord(m message) (leaderboard.Document, error) {
 	if err := leaderboard.NewCatalog().Set(key, m.value); err != nil {
 		return leaderboard.Document{}, err
 	}
-	return leaderboard.Document{Offset: m.offset, Hash: leaderboard.CatalogKey, Field: key, Value: m.value}, nil
+	return leaderboard.Document{Offset: m.offset, Key: key, Hash: leaderboard.CatalogKey, Field: key, Value: m.value}, nil
 }
 
 // errForeignKey names no key: it may be personal.
@@ -84,5 +84,5 @@ func parseProfileRecord(m message) (leaderboard.Document, error) {
 			return leaderboard.Document{}, errForeignKey
 		}
 	}
-	return leaderboard.Document{Offset: m.offset, Hash: leaderboard.ProfilesKey(org), Field: strconv.FormatInt(int64(user), 10), Value: m.value}, nil
+	return leaderboard.Document{Offset: m.offset, Key: string(m.key), Hash: leaderboard.ProfilesKey(org), Field: strconv.FormatInt(int64(user), 10), Value: m.value}, nil
 }

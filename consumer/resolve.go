@@ -14,8 +14,11 @@ const (
 
 // Resolve finds the board of an activity and how it aggregates. An activity for
 // something the catalog does not have is rejected; one for a group that is off
-// is passed over.
+// is passed over. The board of an erasure has the organisation only.
 func Resolve(c *leaderboard.Catalog, a leaderboard.Activity) (leaderboard.Record, PassedOver, *Rejection) {
+	if a.Type == leaderboard.TypeErase {
+		return leaderboard.Record{Board: leaderboard.Board{Org: a.OrgID}, Type: a.Type, UserID: a.UserID, Time: a.Time}, NotPassed, nil
+	}
 	group := c.Group(a.GroupID)
 	if group == nil || group.OrgID != a.OrgID {
 		return leaderboard.Record{}, NotPassed, reject(ReasonUnknownGroup, "target group %d of organisation %d is not in the catalog", a.GroupID, a.OrgID)

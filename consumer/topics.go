@@ -9,9 +9,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Topics names the four topics.
+// Topics names the topics.
 type Topics struct {
-	Activities, Catalog, Profiles, DeadLetters string
+	Activities, Catalog, Profiles, DeadLetters, Erasures string
 }
 
 // DefaultTopics are the names of the contract.
@@ -21,6 +21,7 @@ func DefaultTopics() Topics {
 		Catalog:     "leaderboard.catalog",
 		Profiles:    "leaderboard.profiles",
 		DeadLetters: "leaderboard.deadletters",
+		Erasures:    "leaderboard.erasures",
 	}
 }
 
@@ -34,6 +35,7 @@ func (c Cluster) EnsureTopics(ctx context.Context, t Topics, partitions int) err
 		{Topic: t.Activities, NumPartitions: partitions, ConfigEntries: []kafka.ConfigEntry{retain}},
 		{Topic: t.Catalog, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{compact}},
 		{Topic: t.Profiles, NumPartitions: partitions, ConfigEntries: []kafka.ConfigEntry{compact}},
+		{Topic: t.Erasures, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{compact}},
 		{Topic: t.DeadLetters, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{
 			retain, {ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
 		}},
@@ -41,7 +43,7 @@ func (c Cluster) EnsureTopics(ctx context.Context, t Topics, partitions int) err
 	for i := range wanted {
 		wanted[i].ReplicationFactor = -1 // the broker's default
 	}
-	client := c.Client(t.Activities, t.Catalog, t.Profiles, t.DeadLetters)
+	client := c.Client(t.Activities, t.Catalog, t.Profiles, t.DeadLetters, t.Erasures)
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
 	// Only what is missing is asked for: to create takes rights that a program
 	// that finds its topics does not need.

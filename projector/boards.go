@@ -149,13 +149,17 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 		return leaderboard.Outcome{}, fmt.Errorf("partition %d: a batch begins at offset %d instead of %d", batch.Partition, batch.From, l.next)
 	}
 	started := time.Now()
-	p := newPending(l.layout, batch.Records)
+	records, err := b.expandErasures(ctx, l.layout, batch.Records)
+	if err != nil {
+		return leaderboard.Outcome{}, fmt.Errorf("partition %d: %w", batch.Partition, err)
+	}
+	p := newPending(l.layout, records)
 	for {
 		writes := p.writes(l.fences, batch.To, b.projector.window)
 		if len(writes) == 0 {
 			l.next = batch.To
 			b.projector.metrics.applySeconds.Observe(time.Since(started).Seconds())
-			return p.outcome, nil
+			return countErasuresOnce(p.outcome, len(records)-len(batch.Records)), nil
 		}
 		if err := b.execute(ctx, batch.Partition, l, writes, p); err != nil {
 			return p.outcome, err

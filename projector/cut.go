@@ -102,6 +102,9 @@ func (c *cut) add(r *leaderboard.Record) {
 		c.boards = append(c.boards, b)
 		c.weight += operationsPerBoard
 	}
+	if b.order == "" { // begun by an erasure, which knows no order
+		b.order = r.Order
+	}
 	b.published = max(b.published, r.Published)
 	o := operationOf(r)
 	if i, ok := b.last[r.UserID]; ok {

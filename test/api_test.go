@@ -58,6 +58,10 @@ type ranking struct {
 	Target int64       `json:"targetRuleId"`
 	Period int64       `json:"periodId"`
 	Total  int         `json:"totalUsersInTargetGroup"`
+
+	Enrichment struct {
+		FirstName string `json:"first_name"`
+	} `json:"userEnrichmentDetails"`
 }
 
 // page is the first pages of a board, and how many the board has.

@@ -2,12 +2,12 @@ package test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
 
@@ -22,8 +22,8 @@ func TestServersComeAndGo(t *testing.T) {
 	kafka.Stop()
 
 	s.launch(d)
-	s.projector.awaitNotReady("KAFKA_BROKERS", "REDIS_ADDRS")
-	s.query.awaitNotReady("REDIS_ADDRS")
+	s.projector.AwaitNotReady("KAFKA_BROKERS", "REDIS_ADDRS")
+	s.query.AwaitNotReady("REDIS_ADDRS")
 	redis.Start()
 	kafka.Start()
 	s.projector.AwaitReady()
@@ -32,7 +32,7 @@ func TestServersComeAndGo(t *testing.T) {
 	parts := splitLines(t, d.activities, 4)
 	publish := func(part int) {
 		t.Helper()
-		leaderboardCommand(t, "publish", append(s.kafkaFlags(), "-f", parts[part])...)
+		programs.Run(t, "publish", append(s.kafkaFlags(), "-f", parts[part])...)
 	}
 	publish(0)
 	redis.Kill()
@@ -43,7 +43,7 @@ func TestServersComeAndGo(t *testing.T) {
 	publish(2)
 	second.AwaitReady()
 	kafka.Stop()
-	s.projector.awaitNotReady("KAFKA_BROKERS")
+	s.projector.AwaitNotReady("KAFKA_BROKERS")
 	kafka.Start()
 	s.projector.AwaitReady()
 	publish(3)
@@ -65,54 +65,19 @@ func TestRedisEmptied(t *testing.T) {
 	s.launch(d)
 	s.projector.AwaitReady()
 	s.applyCatalog(d)
-	leaderboardCommand(t, "publish", append(s.kafkaFlags(), "-f", d.activities)...)
+	programs.Run(t, "publish", append(s.kafkaFlags(), "-f", d.activities)...)
 	s.awaitHandled(d.records)
 	redis.Kill()
 	redis.Start()
-	await(t, "the projector to notice the loss", func() error {
-		if s.projector.metric("leaderboard_rewinds_total") == 0 {
+	programs.Await(t, "the projector to notice the loss", func() error {
+		if s.projector.Metric("leaderboard_rewinds_total") == 0 {
 			return fmt.Errorf("it has not")
 		}
 		return nil
 	})
-	s.projector.awaitRecords(2 * d.records)
+	s.projector.AwaitRecords(2 * d.records)
 	s.query.AwaitReady()
 	s.api.checkBoards(d)
-}
-
-// awaitNotReady waits until /readyz answers 503 and names those settings.
-func (p *program) awaitNotReady(settings ...string) {
-	p.t.Helper()
-	await(p.t, p.name+" to say that "+strings.Join(settings, ", ")+" is away", func() error {
-		addr := p.listening("admin")
-		if addr == "" {
-			return fmt.Errorf("it has not said where its admin endpoint is")
-		}
-		missing := notReadyText(p.t, "http://"+addr+"/readyz")
-		for _, setting := range settings {
-			if !strings.Contains(missing, setting) {
-				return fmt.Errorf("it says %q", missing)
-			}
-		}
-		return nil
-	})
-}
-
-func notReadyText(t testing.TB, url string) string {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode == http.StatusOK {
-		return ""
-	}
-	return string(text)
 }
 
 // expectUnavailable asks while Redis is away.

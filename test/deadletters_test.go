@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"leaderboard/consumer"
+	"leaderboard/test/programs"
 )
 
 const deadLetterCatalog = `
@@ -71,7 +72,7 @@ func TestDeadLetters(t *testing.T) {
 	if err := writer.WriteMessages(context.Background(), messages...); err != nil {
 		t.Fatal(err)
 	}
-	s.projector.awaitRecords(len(messages))
+	s.projector.AwaitRecords(len(messages))
 
 	s.checkDeadLetters(topic, rounds)
 	board, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1)
@@ -81,7 +82,7 @@ func TestDeadLetters(t *testing.T) {
 	for outcome, want := range map[string]int{
 		"applied": rounds, "group_inactive": rounds, "leaderboard_off": rounds, "dead_letter": rounds*len(poison) + 1,
 	} {
-		if got := s.projector.metric("leaderboard_records_total", "outcome", outcome); int(got) != want {
+		if got := s.projector.Metric("leaderboard_records_total", "outcome", outcome); int(got) != want {
 			t.Errorf("%v records were counted as %s, want %d", got, outcome, want)
 		}
 	}
@@ -133,7 +134,7 @@ func (s *services) checkDeadLetters(topic string, rounds int) {
 		if seen[reason] != want {
 			t.Errorf("%d dead letters of %s, want %d", seen[reason], reason, want)
 		}
-		if got := s.projector.metric("leaderboard_dead_letters_total", "reason", string(reason)); int(got) != want {
+		if got := s.projector.Metric("leaderboard_dead_letters_total", "reason", string(reason)); int(got) != want {
 			t.Errorf("%v dead letters of %s were counted, want %d", got, reason, want)
 		}
 	}
@@ -161,8 +162,8 @@ func TestTargetKnownWhenPublished(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.projector.awaitRecords(targets)
-	if applied := s.projector.metric("leaderboard_records_total", "outcome", "applied"); applied != targets {
+	s.projector.AwaitRecords(targets)
+	if applied := s.projector.Metric("leaderboard_records_total", "outcome", "applied"); applied != targets {
 		t.Errorf("%v of %d activities were applied", applied, targets)
 	}
 }
@@ -192,8 +193,8 @@ func TestInvalidDocumentsAreIgnored(t *testing.T) {
 		if err := writer.Close(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the invalid records to be counted", func() error {
-			if got := s.projector.metric("leaderboard_invalid_documents_total", "topic", s.topics+topic); int(got) != len(records) {
+		programs.Await(t, "the invalid records to be counted", func() error {
+			if got := s.projector.Metric("leaderboard_invalid_documents_total", "topic", s.topics+topic); int(got) != len(records) {
 				return fmt.Errorf("%v of %d are", got, len(records))
 			}
 			return nil
@@ -204,7 +205,7 @@ func TestInvalidDocumentsAreIgnored(t *testing.T) {
 	if err := writer.WriteMessages(context.Background(), kafka.Message{Value: []byte(activityWith("", ""))}); err != nil {
 		t.Fatal(err)
 	}
-	s.projector.awaitRecords(1)
+	s.projector.AwaitRecords(1)
 	if _, total := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1); total != 1 {
 		t.Errorf("the board has %d entries, want 1", total)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"leaderboard/consumer"
+	"leaderboard/test/programs"
 )
 
 const activitiesTopic = "leaderboard.activities"
@@ -88,14 +89,14 @@ func TestDevComesBack(t *testing.T) {
 	run = startDev(t, os.Getenv("PATH"), args...)
 	run.expectNotPublishedAgain(data)
 	run.checkBoards(data)
-	if handled := run.metric("leaderboard_records_total"); handled != 0 {
+	if handled := run.Metric("leaderboard_records_total"); handled != 0 {
 		t.Errorf("%v records were handled again, although redis-server has kept the boards", handled)
 	}
 	run.Kill()
 
 	run = startDev(t, t.TempDir(), args...)
 	run.expectNotPublishedAgain(data)
-	run.awaitRecords(data.records)
+	run.AwaitRecords(data.records)
 	run.checkBoards(data)
 	run.interrupt()
 }
@@ -104,7 +105,7 @@ func TestDevComesBack(t *testing.T) {
 func TestDevOnFiles(t *testing.T) {
 	example := func(name string) string { return absolute(t, filepath.Join("..", "deploy", "example", name)) }
 	clients := filepath.Join(t.TempDir(), "clients.json")
-	leaderboardCommand(t, "clients", "add", "--file", clients, "--id", "shop", "--org", "50711", "--secret", "change-me")
+	programs.Run(t, "clients", "add", "--file", clients, "--id", "shop", "--org", "50711", "--secret", "change-me")
 	run := startDev(t, t.TempDir(), "--catalog", example("catalog.yaml"), "--profiles", example("profiles.jsonl"),
 		"--activities", example("activities.jsonl"), "--clients-file", clients)
 
@@ -135,7 +136,7 @@ func TestDevOnFiles(t *testing.T) {
 
 // dev is a running `leaderboard dev`, and what its banner says.
 type dev struct {
-	*program
+	*programs.Program
 	t             *testing.T
 	store, broker string
 	notes         []string
@@ -146,13 +147,13 @@ type dev struct {
 // banner.
 func startDev(t *testing.T, path string, args ...string) *dev {
 	t.Helper()
-	d := &dev{t: t, program: launchProgram(t, []string{"PATH=" + path}, "leaderboard", append([]string{"dev"}, args...)...)}
-	await(t, "the banner", func() error {
+	d := &dev{t: t, Program: programs.Launch(t, []string{"PATH=" + path}, "leaderboard", append([]string{"dev"}, args...)...)}
+	programs.Await(t, "the banner", func() error {
 		switch {
 		case strings.Contains(d.Log(), "Ctrl-C ends it."):
 			return nil
-		case !d.process.Running():
-			t.Fatalf("it ended with code %d", d.process.ExitCode())
+		case !d.Process.Running():
+			t.Fatalf("it ended with code %d", d.Process.ExitCode())
 		}
 		return errors.New("it is not there")
 	})
@@ -160,7 +161,7 @@ func startDev(t *testing.T, path string, args ...string) *dev {
 	return d
 }
 
-var bannerLine = regexp.MustCompile(`(?m)^  (store +|broker +|note +|curl )(.*)$`)
+var bannerLine = regexp.MustCompile(`(?m)^ {2}(store +|broker +|note +|curl )(.*)$`)
 
 func (d *dev) readBanner() {
 	d.t.Helper()
@@ -219,7 +220,7 @@ func (d *dev) expectOnTop(board topAnswer) {
 		d.t.Fatal(err)
 	}
 	api := newAPI(d.t, d.API(), "demo", "demo")
-	await(d.t, "the new user to lead the board", func() error {
+	programs.Await(d.t, "the new user to lead the board", func() error {
 		if first, _ := api.page(b, 1, 1); first[0].User != user || first[0].Value != "1000000000" {
 			return fmt.Errorf("it is led by %+v", first[0])
 		}
@@ -232,8 +233,8 @@ func (d *dev) expectOnTop(board topAnswer) {
 func (d *dev) interrupt() {
 	d.t.Helper()
 	child := d.redisServer()
-	d.signal(syscall.SIGINT)
-	if code := d.process.ExitCode(); code != 0 {
+	d.Signal(syscall.SIGINT)
+	if code := d.Process.ExitCode(); code != 0 {
 		d.t.Errorf("it ended with code %d after SIGINT", code)
 	}
 	if child != 0 && syscall.Kill(child, 0) == nil {
@@ -268,7 +269,7 @@ func (d *dev) redisServer() int {
 // puts temporary files.
 func (d *dev) sockets() []string {
 	d.t.Helper()
-	sockets, err := filepath.Glob(filepath.Join(d.process.Dir, "leaderboard-*", "redis.sock"))
+	sockets, err := filepath.Glob(filepath.Join(d.Process.Dir, "leaderboard-*", "redis.sock"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ var noLag = regexp.MustCompile(`(?m)^leaderboard_lag_records\{.*topic="` + regex
 // awaitNoLag waits until the program has handled all partitions to their ends.
 func (d *dev) awaitNoLag() {
 	d.t.Helper()
-	await(d.t, "the end of the log", func() error {
+	programs.Await(d.t, "the end of the log", func() error {
 		response, err := http.Get(d.Admin() + "/metrics")
 		if err != nil {
 			return err

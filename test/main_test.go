@@ -2,18 +2,16 @@
 package test
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
+	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
 	servers.Stop()
-	if err := removePrograms(); err != nil {
-		fmt.Fprintln(os.Stderr, "remove the programs that were built:", err)
-	}
+	programs.Remove()
 	os.Exit(code)
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
 
@@ -80,7 +81,7 @@ func TestReadmeOnServers(t *testing.T) {
 		answer, _ := cmd.Output()
 		return string(answer)
 	}
-	await(t, "the answer that the README shows", func() error {
+	programs.Await(t, "the answer that the README shows", func() error {
 		if answer := ask(blocks[3].text); !sameAnswer(answer, blocks[4].text) {
 			return fmt.Errorf("it is %s", answer)
 		}
@@ -95,7 +96,7 @@ func TestReadmeOnServers(t *testing.T) {
 func readmeDirectory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, target := range map[string]string{"bin": filepath.Dir(programPath(t, "query")), "deploy": absolute(t, filepath.Join("..", "deploy"))} {
+	for name, target := range map[string]string{"bin": filepath.Dir(programs.Path(t, "query")), "deploy": absolute(t, filepath.Join("..", "deploy"))} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
 
@@ -48,14 +49,16 @@ func TestWrongSettings(t *testing.T) {
 			},
 		},
 		{
-			"query", []string{"RATE_LIMIT=-1", "LISTEN=8080", "REDIS_ADDRS=redis", "SHUTDOWN_TIMEOUT=0s", "REDIS_SENTINEL_PASSWORD=" + sesame},
+			"query",
+			[]string{"RATE_LIMIT=-1", "LISTEN=8080", "REDIS_ADDRS=redis", "SHUTDOWN_TIMEOUT=0s", "REDIS_SENTINEL_PASSWORD=" + sesame},
 			[]string{
 				"--rate-limit (RATE_LIMIT): ", "--listen (LISTEN): ", "--redis-addrs (REDIS_ADDRS): ", "--shutdown-timeout (SHUTDOWN_TIMEOUT): ",
 				"--redis-sentinel-master (REDIS_SENTINEL_MASTER): ", "--clients-file (CLIENTS_FILE): ",
 			},
 		},
 		{
-			"leaderboard dev --catalog " + absent + " --profiles " + absent + " --activities " + dir + " --kafka-listen :0", []string{"LISTEN=80a"},
+			"leaderboard dev --catalog " + absent + " --profiles " + absent + " --activities " + dir + " --kafka-listen :0",
+			[]string{"LISTEN=80a"},
 			[]string{
 				"--catalog (CATALOG_FILE): ", "--profiles (PROFILES_FILE): ", "--activities (ACTIVITIES_FILE): ", "--kafka-listen (KAFKA_LISTEN): ",
 				"--listen (LISTEN): ", absent, dir,
@@ -85,7 +88,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	file, broken, clients := filepath.Join(dir, "file"), filepath.Join(dir, "broken"), filepath.Join(dir, "clients.json")
 	writeFile(t, file, "{\"orgId\":1,\"userId\":2}\n")
 	writeFile(t, broken, `{"clients": [{"id":`)
-	leaderboardCommand(t, "clients", "add", "--file", clients, "--id", "a", "--org", "1")
+	programs.Run(t, "clients", "add", "--file", clients, "--id", "a", "--org", "1")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -136,19 +139,19 @@ func isLogLine(line string) bool { return strings.HasPrefix(line, "time=") }
 var flagEntry = regexp.MustCompile(`(?m)^ {2,6}(?:-\w, )?--([a-z-]+).*(?:\n {20,}.*)*`)
 
 func TestHelpAndVersion(t *testing.T) {
-	kafka := []string{"kafka-brokers KAFKA_BROKERS", "kafka-sasl-password KAFKA_SASL_PASSWORD", "kafka-tls KAFKA_TLS"}
-	redis := []string{"redis-addrs REDIS_ADDRS", "redis-password REDIS_PASSWORD", "redis-tls REDIS_TLS"}
+	brokers := []string{"kafka-brokers KAFKA_BROKERS", "kafka-sasl-password KAFKA_SASL_PASSWORD", "kafka-tls KAFKA_TLS"}
+	store := []string{"redis-addrs REDIS_ADDRS", "redis-password REDIS_PASSWORD", "redis-tls REDIS_TLS"}
 	for command, want := range map[string][]string{
-		"projector": slices.Concat(kafka, redis, []string{"kafka-group KAFKA_GROUP", "admin ADMIN_LISTEN"}),
-		"query":     slices.Concat(redis, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE"}),
+		"projector": slices.Concat(brokers, store, []string{"kafka-group KAFKA_GROUP", "admin ADMIN_LISTEN"}),
+		"query":     slices.Concat(store, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE"}),
 		"leaderboard dev": {
 			"listen LISTEN", "admin ADMIN_LISTEN", "kafka-listen KAFKA_LISTEN", "data DATA_DIR", "catalog CATALOG_FILE", "profiles PROFILES_FILE",
 			"activities ACTIVITIES_FILE", "simulate SIMULATE", "clients-file CLIENTS_FILE",
 		},
-		"leaderboard publish":          slices.Concat(kafka, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
-		"leaderboard catalog apply":    slices.Concat(kafka, []string{"file CATALOG_FILE"}),
-		"leaderboard catalog show":     slices.Concat(kafka, []string{"json CATALOG_JSON"}),
-		"leaderboard profiles publish": slices.Concat(kafka, []string{"file PROFILES_FILE"}),
+		"leaderboard publish":          slices.Concat(brokers, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
+		"leaderboard catalog apply":    slices.Concat(brokers, []string{"file CATALOG_FILE"}),
+		"leaderboard catalog show":     slices.Concat(brokers, []string{"json CATALOG_JSON"}),
+		"leaderboard profiles publish": slices.Concat(brokers, []string{"file PROFILES_FILE"}),
 		"leaderboard clients add":      {"file CLIENTS_FILE", "id CLIENT_ID", "org CLIENT_ORG", "secret CLIENT_SECRET"},
 	} {
 		t.Run(command, func(t *testing.T) {
@@ -276,7 +279,7 @@ func TestPublishEndsEarly(t *testing.T) {
 	o.expect(1, "0 profiles published", "stopped after 0 profiles: line 1: ")
 
 	// Its input stays open and silent, as a terminal does.
-	publish := exec.Command(programPath(t, "leaderboard"), append([]string{"publish"}, args...)...)
+	publish := exec.Command(programs.Path(t, "leaderboard"), append([]string{"publish"}, args...)...)
 	var words bytes.Buffer
 	publish.Stderr = &words
 	input, err := publish.StdinPipe()
@@ -291,7 +294,7 @@ func TestPublishEndsEarly(t *testing.T) {
 	if _, err := io.WriteString(input, good); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the line that was typed", func() error {
+	programs.Await(t, "the line that was typed", func() error {
 		if n := recordCount(t, broker, topics+"activities"); n != 3 {
 			return fmt.Errorf("the log has %d records", n)
 		}
@@ -343,7 +346,7 @@ func TestClientsAdded(t *testing.T) {
 	seed := &seeder{t: t, redis: client}
 	seed.meta()
 	seed.catalog(queryCatalog)
-	query := startProgram(t, "query", "--clients-file", file, "--redis-addrs", store.Addr())
+	query := programs.Start(t, "query", "--clients-file", file, "--redis-addrs", store.Addr())
 	for id, secret := range map[string]string{"given": sesame, "made": secret} {
 		var answer rankAnswer
 		newAPI(t, query.API(), id, secret).get("/v3.1/leaderboards/user/1", "", &answer)
@@ -361,9 +364,9 @@ type outcome struct {
 // and no others. Whatever it says, it is no stack trace, and holds no password.
 func runProgram(t *testing.T, env []string, stdin, name string, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), programReadyLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), programs.ReadyLimit)
 	defer cancel()
-	command := exec.CommandContext(ctx, programPath(t, name), args...)
+	command := exec.CommandContext(ctx, programs.Path(t, name), args...)
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
 	command.Stdin = strings.NewReader(stdin)
 	var out, words bytes.Buffer

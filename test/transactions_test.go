@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leaderboard/test/programs"
 )
 
 // TestAbortedTransactions publishes in transactions, of which every second one is
@@ -51,13 +53,13 @@ func TestAbortedTransactions(t *testing.T) {
 			}
 		}
 	}
-	s.projector.awaitRecords(want)
+	s.projector.AwaitRecords(want)
 	board, _ := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1)
 	if len(board) != 1 || board[0].Value.String() != fmt.Sprint(2*want) {
 		t.Errorf("the board is %+v, want one user with %d", board, 2*want)
 	}
-	await(t, "the lag behind the last markers to go", func() error {
-		if lag := s.projector.metric("leaderboard_lag_records", "topic", s.topics+"activities"); lag != 0 {
+	programs.Await(t, "the lag behind the last markers to go", func() error {
+		if lag := s.projector.Metric("leaderboard_lag_records", "topic", s.topics+"activities"); lag != 0 {
 			return fmt.Errorf("it is %v", lag)
 		}
 		return nil

@@ -36,6 +36,7 @@ type Topics struct {
 	Catalog     string `name:"catalog-topic" env:"CATALOG_TOPIC" default:"leaderboard.catalog" placeholder:"TOPIC" help:"Topic of the catalog (${default})."`
 	Profiles    string `name:"profiles-topic" env:"PROFILES_TOPIC" default:"leaderboard.profiles" placeholder:"TOPIC" help:"Topic of profiles (${default})."`
 	DeadLetters string `name:"deadletters-topic" env:"DEADLETTERS_TOPIC" default:"leaderboard.deadletters" placeholder:"TOPIC" help:"Topic of dead letters (${default})."`
+	Erasures    string `name:"erasures-topic" env:"ERASURES_TOPIC" default:"leaderboard.erasures" placeholder:"TOPIC" help:"Topic of the erasures that are dealt with (${default})."`
 }
 
 // Check names what is wrong with the settings.
@@ -51,6 +52,7 @@ func (k *Kafka) Check() error {
 		{"kafka-catalog-topic", k.Topics.Catalog},
 		{"kafka-profiles-topic", k.Topics.Profiles},
 		{"kafka-deadletters-topic", k.Topics.DeadLetters},
+		{"kafka-erasures-topic", k.Topics.Erasures},
 	} {
 		switch {
 		case topic.name == "":
