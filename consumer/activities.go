@@ -64,6 +64,13 @@ func (a *activities) decode(m message) verdict {
 	if err != nil {
 		return verdict{message: m, rejection: err.(*Rejection)} //nolint:errorlint // DecodeActivity returns nothing else
 	}
+	if activity.EventID == "" {
+		for _, h := range m.headers {
+			if h.Key == HeaderOrigin {
+				activity.EventID = string(h.Value)
+			}
+		}
+	}
 	// Only a dead letter needs the record as it came, and an activity may still
 	// become one.
 	return verdict{message: m, activity: activity}

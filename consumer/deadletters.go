@@ -17,6 +17,11 @@ const (
 	HeaderTime      = "dl.time"
 )
 
+// HeaderOrigin is on a record that was published again from the dead letters: the
+// topic/partition/offset of its first home, by which a record that has no event id
+// is known.
+const HeaderOrigin = "dl.origin"
+
 // deadLetter makes the dead letter of a record: the record as it came, and why.
 func deadLetter(p partition, m message, r *Rejection, now time.Time) kafka.Message {
 	headers := append([]kafka.Header{}, m.headers...)
