@@ -17,6 +17,10 @@ const (
 	// It names no target. The consumer publishes one for every tombstone of the
 	// profiles topic, so that an erasure has its place in the log.
 	TypeErase ActivityType = "erase"
+	// TypePassedOver is never published: it stands in a [Batch] for an activity
+	// that does not count while its group or leaderboard is off. It changes
+	// nothing on the board, but would be missing there should it be switched on.
+	TypePassedOver ActivityType = "passed_over"
 )
 
 // Activity is one event of the activities topic, in either of its documented
@@ -39,20 +43,19 @@ type Record struct {
 	Published Millis
 	// EventID tells the event from others of the user on the board; empty when
 	// the event has no id.
-	EventID   string
-	Board     Board
-	Aggregate Aggregate
-	Order     Order
-	Type      ActivityType
-	UserID    UserID
-	Value     Value
-	Time      Millis
+	EventID string
+	Board   Board
+	Rule
+	Type   ActivityType
+	UserID UserID
+	Value  Value
+	Time   Millis
 }
 
 // Batch is a range of one partition of the activities topic: From is the offset
 // it begins at, To the one after its end. Records holds, by rising offset, every
-// activity of the range that counts on a board; what the range holds besides
-// (dead letters, passed-over activities, markers of transactions) changes no board.
+// activity of the range that concerns a board; what the range holds besides
+// (dead letters, markers of transactions) does not.
 type Batch struct {
 	Partition int
 	From, To  int64
@@ -81,6 +84,8 @@ type Outcome struct {
 	Repeated int
 	// Stale are totals older than the entry they would replace.
 	Stale int
+	// PassedOver are of type TypePassedOver.
+	PassedOver int
 	// Duplicated carry the event id of an earlier record.
 	Duplicated int
 }

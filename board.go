@@ -81,3 +81,25 @@ const (
 	Min    Aggregate = "min"
 	Latest Aggregate = "latest"
 )
+
+// Rule is all of the catalog that decides what is on a board: how it aggregates
+// and orders, and the period's span, from Start up to but not including End.
+type Rule struct {
+	Aggregate  Aggregate
+	Order      Order
+	Start, End Millis
+}
+
+// String is the rule as Redis keeps it: "sum desc 1667241000000 1669833000000".
+func (r Rule) String() string {
+	return fmt.Sprintf("%s %s %d %d", r.Aggregate, r.Order, r.Start, r.End)
+}
+
+// ParseRule is the inverse of [Rule.String].
+func ParseRule(s string) (Rule, error) {
+	var r Rule
+	if _, err := fmt.Sscanf(s, "%s %s %d %d", &r.Aggregate, &r.Order, &r.Start, &r.End); err != nil {
+		return Rule{}, fmt.Errorf("rule %q is not aggregate, order, start, end: %w", s, err)
+	}
+	return r, nil
+}

@@ -15,6 +15,8 @@ import (
 //	lb:{1.7}:rank:<board>             sorted set  score: Value.Score; member: Member
 //	lb:{1.7}:users:<board>            hash        userId → State
 //	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
+//	lb:{1.7}:rules                    hash        board → Rule that its records were folded by
+//	lb:{1.7}:passed                   hash        board → number of its activities that were passed over
 //	lb:{1.7}:fence                    hash        partition → next offset
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
 //	lb:{1.7}:seen                     hash        partition → which half of its event ids is filled, since when
@@ -93,6 +95,12 @@ func (l Layout) UsersKey(b Board) string { return l.key(l.Shard(b), "users:"+b.S
 
 // BoardsKey is the shard's registry of boards with their lastSyncTime.
 func (l Layout) BoardsKey(shard int) string { return l.key(shard, "boards") }
+
+// RulesKey holds the rule that each board of the shard was begun with.
+func (l Layout) RulesKey(shard int) string { return l.key(shard, "rules") }
+
+// PassedKey counts the activities that were passed over, by board.
+func (l Layout) PassedKey(shard int) string { return l.key(shard, "passed") }
 
 // FenceKey is how far the shard has come, by partition.
 func (l Layout) FenceKey(shard int) string { return l.key(shard, "fence") }

@@ -89,12 +89,14 @@ func (a *activities) handle(ctx context.Context, from, to int64, records []verdi
 				return err
 			case rejection != nil:
 				v.rejection = rejection
-			case why != NotPassed:
-				passedOver[why]++
-				continue
 			default:
-				record.Offset, record.Published = v.message.offset, v.message.published
-				batch.Records = append(batch.Records, record)
+				if why != NotPassed {
+					passedOver[why]++
+				}
+				if record.Type != "" {
+					record.Offset, record.Published = v.message.offset, v.message.published
+					batch.Records = append(batch.Records, record)
+				}
 				continue
 			}
 		}

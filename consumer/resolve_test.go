@@ -69,11 +69,26 @@ func TestResolve(t *testing.T) {
 			continue
 		}
 		want := leaderboard.Record{
-			Board: leaderboard.Board{Org: 1, Group: 10, Rule: 7, Period: test.period}, Aggregate: leaderboard.Min, Order: leaderboard.Ascending,
+			Board: leaderboard.Board{Org: 1, Group: 10, Rule: 7, Period: test.period}, Rule: leaderboard.Rule{Aggregate: leaderboard.Min, Order: leaderboard.Ascending, Start: 1667260800000, End: 1669852800000},
 			Type: "activity", UserID: 5, Value: 3, Time: a.Time,
 		}
 		if record != want {
 			t.Errorf("%s: resolved to %+v, want %+v", name, record, want)
 		}
+	}
+}
+
+// TestResolvePassedOver wants the board of an activity that does not count: it may
+// be switched on later.
+func TestResolvePassedOver(t *testing.T) {
+	c := resolveCatalog(t)
+	a := leaderboard.Activity{OrgID: 1, GroupID: 11, RuleID: 7, UserID: 5, Value: 3, Time: 1669392880000, Type: "activity"}
+	want := leaderboard.Record{Board: leaderboard.Board{Org: 1, Group: 11, Rule: 7, Period: 1}, Type: leaderboard.TypePassedOver}
+	if record, why, _ := Resolve(c, a); record != want || why != PassedGroupInactive {
+		t.Errorf("it is %+v, %q, want %+v", record, why, want)
+	}
+	a.Time = 1 // in no period: there is no board
+	if record, why, _ := Resolve(c, a); record != (leaderboard.Record{}) || why != PassedGroupInactive {
+		t.Errorf("without a board it is %+v, %q", record, why)
 	}
 }

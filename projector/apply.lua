@@ -1,10 +1,11 @@
 -- Folds one cut into the boards of one shard, if the shard stands where the cut begins.
 --
--- KEYS  1 fence, 2 hold, 3 boards, 4 seen, 5 and 6 the halves of seen, then for
---       each board: its sorted set, its users
+-- KEYS  1 fence, 2 hold, 3 boards, 4 rules, 5 passed, 6 seen, 7 and 8 the halves of
+--       seen, then for each board: its sorted set, its users
 -- ARGV  1 partition, 2 from, 3 to, 4 dedupe window in ms, 5 most ids of a half,
 --       6 the number m of event ids, m times: digest, publish time in ms; then for each board:
---         its name, its last publish time, 'asc' or 'desc', the number n of operations,
+--         its name, its last publish time, its rule, how many of its activities are
+--         passed over, the number n of operations,
 --         n times: kind, user, member (16 bytes), value (thousandths)
 -- Gives {1, to, number of every operation that was a stale total …}, counted from
 -- 1 over the whole call; or, when nothing was applied, {0, where the fence is},
@@ -20,7 +21,7 @@ for a = 7, arg - 1, 2 do ids[#ids + 1] = ARGV[a] end
 if #ids > 0 then
   local window = tonumber(ARGV[4])
   local repeats = {3, at}
-  for half = 5, 6 do
+  for half = 7, 8 do
     local seen = redis.call('HMGET', KEYS[half], unpack(ids))
     for i = 1, #ids do
       if seen[i] and math.abs(ARGV[6 + 2 * i] - seen[i]) <= window then repeats[#repeats + 1] = i end
@@ -30,14 +31,14 @@ if #ids > 0 then
 
   -- Remember them: when a half is full or as old as the window, the other one is
   -- emptied and filled, so that what is in either is the latest.
-  local half, since = string.match(redis.call('HGET', KEYS[4], partition) or '', '^(%d) (%d+)$')
+  local half, since = string.match(redis.call('HGET', KEYS[6], partition) or '', '^(%d) (%d+)$')
   if not half then half, since = 0, ARGV[8] end
-  if redis.call('HLEN', KEYS[5 + half]) >= tonumber(ARGV[5]) or ARGV[arg - 1] - since > window then
+  if redis.call('HLEN', KEYS[7 + half]) >= tonumber(ARGV[5]) or ARGV[arg - 1] - since > window then
     half, since = 1 - half, ARGV[8]
-    redis.call('UNLINK', KEYS[5 + half])
+    redis.call('UNLINK', KEYS[7 + half])
   end
-  redis.call('HSET', KEYS[4], partition, half .. ' ' .. since)
-  redis.call('HSET', KEYS[5 + half], unpack(ARGV, 7, arg - 1))
+  redis.call('HSET', KEYS[6], partition, half .. ' ' .. since)
+  redis.call('HSET', KEYS[7 + half], unpack(ARGV, 7, arg - 1))
 end
 
 local LIMIT = 9007199254740991
@@ -57,12 +58,8 @@ end
 local reply = {1, tonumber(ARGV[3])}
 local number = 0
 
-for key = 7, #KEYS, 2 do
-  local rank, users = KEYS[key], KEYS[key + 1]
-  local board, published = ARGV[arg], tonumber(ARGV[arg + 1])
-  local ascending, n = ARGV[arg + 2] == 'asc', tonumber(ARGV[arg + 3])
-  arg = arg + 4
-
+-- Folds n operations, which begin at ARGV[arg], into one board.
+local function fold(rank, users, ascending, n)
   local fields = {}
   for i = 1, n do fields[i] = ARGV[arg + 4 * i - 3] end
   local states = redis.call('HMGET', users, unpack(fields))
@@ -131,10 +128,22 @@ for key = 7, #KEYS, 2 do
   if #zadd > 0 then redis.call('ZADD', rank, unpack(zadd)) end
   if #hset > 0 then redis.call('HSET', users, unpack(hset)) end
   if #hdel > 0 then redis.call('HDEL', users, unpack(hdel)) end
+end
 
-  local synced = redis.call('HGET', KEYS[3], board)
-  if not synced or tonumber(synced) < published then
-    redis.call('HSET', KEYS[3], board, format('%.0f', published))
+for key = 9, #KEYS, 2 do
+  local board, published, rule = ARGV[arg], tonumber(ARGV[arg + 1]), ARGV[arg + 2]
+  local passed, n = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
+  arg = arg + 5
+  if passed > 0 then redis.call('HINCRBY', KEYS[5], board, passed) end
+  if n > 0 then
+    -- A board stays with the rule that it was begun with, until it is made again.
+    local begun = redis.call('HGET', KEYS[4], board)
+    if not begun then redis.call('HSET', KEYS[4], board, rule) end
+    fold(KEYS[key], KEYS[key + 1], string.match(begun or rule, '^%S+ asc ') ~= nil, n)
+    local synced = redis.call('HGET', KEYS[3], board)
+    if not synced or tonumber(synced) < published then
+      redis.call('HSET', KEYS[3], board, format('%.0f', published))
+    end
   end
 end
 

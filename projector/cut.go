@@ -27,8 +27,9 @@ type cut struct {
 	// stale counts the totals that merging has shown to be stale.
 	stale int
 	// events are the records with an event id, known their places by digest.
-	events []event
-	known  map[digest]int
+	events     []event
+	known      map[digest]int
+	passedOver int
 	// duplicated counts the records whose event id another one of the cut has.
 	duplicated int
 }
@@ -42,9 +43,11 @@ type event struct {
 
 type boardCut struct {
 	board      leaderboard.Board
-	order      leaderboard.Order
+	rule       leaderboard.Rule
 	published  leaderboard.Millis
 	operations []operation
+	// passedOver counts the board's activities that do not count.
+	passedOver int
 	// last is, by user, the index of the user's last operation.
 	last map[leaderboard.UserID]int
 }
@@ -97,13 +100,18 @@ func (c *cut) isDuplicate(r *leaderboard.Record, window leaderboard.Millis) bool
 func (c *cut) add(r *leaderboard.Record) {
 	b := c.byBoard[r.Board]
 	if b == nil {
-		b = &boardCut{board: r.Board, order: r.Order, last: map[leaderboard.UserID]int{}}
+		b = &boardCut{board: r.Board, last: map[leaderboard.UserID]int{}}
 		c.byBoard[r.Board] = b
 		c.boards = append(c.boards, b)
 		c.weight += operationsPerBoard
 	}
-	if b.order == "" { // begun by an erasure, which knows no order
-		b.order = r.Order
+	if r.Type == leaderboard.TypePassedOver {
+		b.passedOver++
+		c.passedOver++
+		return
+	}
+	if b.rule == (leaderboard.Rule{}) { // an erasure knows none
+		b.rule = r.Rule
 	}
 	b.published = max(b.published, r.Published)
 	o := operationOf(r)
@@ -120,8 +128,8 @@ func (c *cut) add(r *leaderboard.Record) {
 
 // call is the script call that applies the cut.
 func (c *cut) call(l leaderboard.Layout, shard, partition int, window leaderboard.Millis) scriptCall {
-	keys := make([]string, 0, 6+2*len(c.boards))
-	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard),
+	keys := make([]string, 0, 8+2*len(c.boards))
+	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard),
 		l.SeenKey(shard), l.SeenHalfKey(shard, partition, 0), l.SeenHalfKey(shard, partition, 1))
 	args := make([]any, 0, 6+2*len(c.events)+4*c.weight)
 	args = append(args, partition, c.from, c.to, int64(window), maxSeenEvents, len(c.events))
@@ -130,7 +138,7 @@ func (c *cut) call(l leaderboard.Layout, shard, partition int, window leaderboar
 	}
 	for _, b := range c.boards {
 		keys = append(keys, l.RankKey(b.board), l.UsersKey(b.board))
-		args = append(args, b.board.String(), int64(b.published), string(b.order), len(b.operations))
+		args = append(args, b.board.String(), int64(b.published), b.rule.String(), b.passedOver, len(b.operations))
 		for _, o := range b.operations {
 			member := leaderboard.Member(o.time, o.user)
 			args = append(args, string(o.kind), strconv.FormatInt(int64(o.user), 10), member[:], int64(o.value))

@@ -115,7 +115,7 @@ func TestCutsFollowEachOther(t *testing.T) {
 	var records []leaderboard.Record
 	for i := range 3 * maxCutOperations {
 		records = append(records, leaderboard.Record{
-			Offset: 100 + int64(2*i), UserID: leaderboard.UserID(1 + i), Type: leaderboard.TypeActivity, Aggregate: leaderboard.Sum,
+			Offset: 100 + int64(2*i), UserID: leaderboard.UserID(1 + i), Type: leaderboard.TypeActivity, Rule: leaderboard.Rule{Aggregate: leaderboard.Sum},
 		})
 	}
 	const fence, end = 90, 10_000

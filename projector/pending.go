@@ -56,7 +56,8 @@ func (p *pending) applied(w write, stale int) {
 	p.shards[w.shard] = p.shards[w.shard][w.cut.records:]
 	p.outcome.Stale += stale
 	p.outcome.Duplicated += w.cut.duplicated
-	p.outcome.Applied += w.cut.records - stale - w.cut.duplicated
+	p.outcome.PassedOver += w.cut.passedOver
+	p.outcome.Applied += w.cut.records - stale - w.cut.duplicated - w.cut.passedOver
 }
 
 // duplicated drops the events of a write, counted from 1, that were seen before.

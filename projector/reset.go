@@ -102,13 +102,13 @@ func (b *Boards) reset(ctx context.Context, l leaderboard.Layout, shard, partiti
 	})
 }
 
-// forget frees the event ids of a shard.
+// forget frees what a shard knows besides its boards.
 func forget(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) error {
 	partitions, err := client.HKeys(ctx, l.SeenKey(shard)).Result()
 	if err != nil {
 		return err
 	}
-	keys := []string{l.SeenKey(shard)}
+	keys := []string{l.SeenKey(shard), l.PassedKey(shard)}
 	for _, text := range partitions {
 		partition, err := strconv.Atoi(text)
 		if err != nil {
@@ -135,6 +135,9 @@ func unlink(ctx context.Context, client redis.UniversalClient, l leaderboard.Lay
 			keys = append(keys, l.RankKey(board), l.UsersKey(board))
 		}
 		if err := client.Unlink(ctx, keys...).Err(); err != nil {
+			return err
+		}
+		if err := client.HDel(ctx, l.RulesKey(shard), step...).Err(); err != nil {
 			return err
 		}
 		if err := client.HDel(ctx, l.BoardsKey(shard), step...).Err(); err != nil {

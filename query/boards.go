@@ -47,14 +47,20 @@ type page struct {
 	synced  *leaderboard.Millis
 }
 
-// page reads the entries from first to last, counted from 0, both inclusive.
+// page reads the entries from first to last, counted from 0, both inclusive. The
+// order is the catalog's; a board that was begun with another one keeps that until
+// it is made again.
 func (s *store) page(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order leaderboard.Order, first, last int64) (page, error) {
 	tx := s.redis.TxPipeline()
 	rangeCmd := tx.ZRevRangeWithScores(ctx, l.RankKey(b), first, last)
 	cardCmd := tx.ZCard(ctx, l.RankKey(b))
 	syncCmd := tx.HGet(ctx, l.BoardsKey(l.Shard(b)), b.String())
+	ruleCmd := tx.HGet(ctx, l.RulesKey(l.Shard(b)), b.String())
 	if _, err := tx.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return page{}, s.failed("read a page of board "+b.String(), err)
+	}
+	if rule, err := leaderboard.ParseRule(ruleCmd.Val()); err == nil {
+		order = rule.Order
 	}
 	p := page{total: cardCmd.Val(), entries: make([]leaderboard.Entry, len(rangeCmd.Val()))}
 	for i, z := range rangeCmd.Val() {

@@ -16,6 +16,7 @@ type metrics struct {
 	inFlight    prometheus.Gauge
 	panics      prometheus.Counter
 	redisErrors prometheus.Counter
+	outdated    prometheus.Gauge
 }
 
 // newMetrics registers the metrics; catalogAge is in seconds.
@@ -42,6 +43,10 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 		panics: auto.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_http_panics_total",
 			Help: "HTTP requests that ended in a panic.",
+		}),
+		outdated: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "leaderboard_boards_outdated",
+			Help: "Boards folded under a catalog that has changed for them since; 'leaderboard verify --repair' makes them anew.",
 		}),
 		redisErrors: auto.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_query_redis_errors_total",

@@ -135,13 +135,30 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.refreshInterval)
 	defer ticker.Stop()
-	for {
+	var audited *view
+	for looks := 0; ; looks++ {
 		s.refresh(ctx)
+		if v := s.state.Load().view; v != nil && (v != audited || looks%auditEvery == 0) {
+			s.audit(ctx, v)
+			audited = v
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
+	}
+}
+
+// auditEvery is how many looks at the catalog go by between two counts of the
+// boards that are outdated; a changed catalog is counted under at once.
+const auditEvery = 60
+
+func (s *Server) audit(ctx context.Context, v *view) {
+	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout)
+	defer cancel()
+	if n, err := s.store.outdatedBoards(ctx, v); err == nil {
+		s.metrics.outdated.Set(float64(n))
 	}
 }
 

@@ -221,7 +221,7 @@ func recordOf(a oracle.Activity, rules map[leaderboard.Board]oracle.Rule, offset
 	}
 	return leaderboard.Record{
 		Offset: offset, Published: leaderboard.Millis(a.Published), Board: a.Board,
-		Aggregate: leaderboard.Aggregate(rules[a.Board].Aggregate), Order: order,
+		Rule: leaderboard.Rule{Aggregate: leaderboard.Aggregate(rules[a.Board].Aggregate), Order: order},
 		Type: leaderboard.ActivityType(a.Type), UserID: leaderboard.UserID(a.User),
 		EventID: a.EventID, Value: leaderboard.Value(a.Milli), Time: leaderboard.Millis(a.Time),
 	}
