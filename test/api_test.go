@@ -23,12 +23,11 @@ func newAPI(t *testing.T, url, id, secret string) *api {
 	return &api{t: t, url: url, id: id, secret: secret}
 }
 
-// get asks, with a JSON body when there is one, and reads a successful answer.
-func (a *api) get(path, body string, into any) {
-	a.t.Helper()
+// ask asks, with a JSON body when there is one, and reads a successful answer.
+func (a *api) ask(path, body string, into any) error {
 	request, err := http.NewRequest(http.MethodGet, a.url+path, strings.NewReader(body))
 	if err != nil {
-		a.t.Fatal(err)
+		return err
 	}
 	request.SetBasicAuth(a.id, a.secret)
 	if body != "" {
@@ -36,16 +35,14 @@ func (a *api) get(path, body string, into any) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		a.t.Fatal(err)
+		return err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		a.t.Fatalf("GET %s: %s %v\n%s", path, response.Status, err, answer)
+		return fmt.Errorf("GET %s: %s %w\n%s", path, response.Status, err, answer)
 	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		a.t.Fatalf("GET %s: %v\n%s", path, err, answer)
-	}
+	return json.Unmarshal(answer, into)
 }
 
 // ranking is one entry as the API tells it.
@@ -64,16 +61,24 @@ type ranking struct {
 	} `json:"userEnrichmentDetails"`
 }
 
-// page is the first pages of a board, and how many the board has.
+// page is the first pages of a board, and how many entries the board has.
 func (a *api) page(b expectedBoard, size, limit int) ([]ranking, int) {
 	a.t.Helper()
+	rankings, total, err := a.tryPage(b, size, limit)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return rankings, total
+}
+
+func (a *api) tryPage(b expectedBoard, size, limit int) ([]ranking, int, error) {
 	var answer struct {
 		Pagination struct{ Total int }
 		Data       struct{ Rankings []ranking }
 	}
-	a.get(fmt.Sprintf("/v3.1/leaderboards/targetGroups/%d?targetId=%d&periodId=%d&pageSize=%d&pageLimit=%d",
+	err := a.ask(fmt.Sprintf("/v3.1/leaderboards/targetGroups/%d?targetId=%d&periodId=%d&pageSize=%d&pageLimit=%d",
 		b.Group, b.Target, b.Period, size, limit), "", &answer)
-	return answer.Data.Rankings, answer.Pagination.Total
+	return answer.Data.Rankings, answer.Pagination.Total, err
 }
 
 // checkBoards compares every board of a dataset with what is expected, and the
@@ -126,7 +131,9 @@ func (a *api) checkRanks(places map[int64][]ranking) {
 		var answer struct {
 			Data struct{ UserRanks []ranking }
 		}
-		a.get(fmt.Sprintf("/v3.1/leaderboards/user/%d", user), "["+strings.Join(items, ",")+"]", &answer)
+		if err := a.ask(fmt.Sprintf("/v3.1/leaderboards/user/%d", user), "["+strings.Join(items, ",")+"]", &answer); err != nil {
+			a.t.Fatal(err)
+		}
 		if len(answer.Data.UserRanks) != len(want) {
 			a.t.Errorf("user %d has %d ranks, want %d", user, len(answer.Data.UserRanks), len(want))
 			continue

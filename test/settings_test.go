@@ -349,7 +349,9 @@ func TestClientsAdded(t *testing.T) {
 	query := programs.Start(t, "query", "--clients-file", file, "--redis-addrs", store.Addr())
 	for id, secret := range map[string]string{"given": sesame, "made": secret} {
 		var answer rankAnswer
-		newAPI(t, query.API(), id, secret).get("/v3.1/leaderboards/user/1", "", &answer)
+		if err := newAPI(t, query.API(), id, secret).ask("/v3.1/leaderboards/user/1", "", &answer); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
