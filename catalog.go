@@ -127,27 +127,6 @@ func (t *Target) Rule(p *Period) Rule {
 	return Rule{Aggregate: t.Aggregate, Order: t.Order, Start: MillisOf(p.Start), End: MillisOf(p.End)}
 }
 
-// Outdated says why a board that was folded by a rule, while a number of its
-// activities were passed over, differs from what its log gives under the catalog
-// as it stands; empty when it does not. A board that the catalog has off, or does
-// not have, is nobody's concern.
-func (c *Catalog) Outdated(b Board, folded Rule, passedOver int64) string {
-	group, org := c.Group(b.Group), c.Org(b.Org)
-	if group == nil || org == nil || group.OrgID != b.Org || !group.Active || !group.LeaderboardEnabled || !org.LeaderboardsEnabled {
-		return ""
-	}
-	target, period := group.Target(b.Rule), group.Period(b.Period)
-	switch {
-	case target == nil || period == nil:
-		return ""
-	case folded != Rule{} && folded != target.Rule(period):
-		return fmt.Sprintf("folded by the rule %q, which is %q now", folded, target.Rule(period))
-	case passedOver > 0:
-		return fmt.Sprintf("%d activities were passed over while it was off", passedOver)
-	}
-	return ""
-}
-
 // Key is the organisation's key in the catalog topic: org:50711.
 func (o *Org) Key() string { return fmt.Sprintf("org:%d", o.OrgID) }
 
@@ -377,6 +356,27 @@ func (c *Catalog) Group(id TargetGroupID) *TargetGroup {
 		}
 	}
 	return found
+}
+
+// Outdated says why a board that was folded by a rule, while a number of its
+// activities were passed over, differs from what its log gives under the catalog
+// as it stands; empty when it does not. A board that the catalog has off, or does
+// not have, is nobody's concern.
+func (c *Catalog) Outdated(b Board, folded Rule, passedOver int64) string {
+	group, org := c.Group(b.Group), c.Org(b.Org)
+	if group == nil || org == nil || group.OrgID != b.Org || !group.Active || !group.LeaderboardEnabled || !org.LeaderboardsEnabled {
+		return ""
+	}
+	target, period := group.Target(b.Rule), group.Period(b.Period)
+	switch {
+	case target == nil || period == nil:
+		return ""
+	case folded != Rule{} && folded != target.Rule(period):
+		return fmt.Sprintf("folded by the rule %q, which is %q now", folded, target.Rule(period))
+	case passedOver > 0:
+		return fmt.Sprintf("%d activities were passed over while it was off", passedOver)
+	}
+	return ""
 }
 
 // Children are the organisations whose parent is id, by rising id.

@@ -90,6 +90,21 @@ func TestReadmeOnServers(t *testing.T) {
 	if answer := ask(blocks[5].text); !strings.Contains(answer, `"rank":2,`) {
 		t.Errorf("the second user's rank is %s", answer)
 	}
+	prove := readmeBlocks(t, "## Prove and mend", "## Configuration")[0].text
+	if answer := ask(settings(blocks[0].text) + prove); !strings.Contains(answer, "1 board, 4 entries and 5 records agree") {
+		t.Errorf("the proof is %s", answer)
+	}
+}
+
+// settings are the lines of a script that set variables.
+func settings(script string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(script) {
+		if strings.HasPrefix(line, "export ") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
 }
 
 // readmeDirectory is a directory in which the README's paths are true.
