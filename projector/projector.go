@@ -86,6 +86,9 @@ func (p *Projector) Ready(ctx context.Context) error {
 
 // layout reads where the generation lies, after fixing its shards when it is new.
 func (p *Projector) layout(ctx context.Context) (leaderboard.Layout, error) {
+	if err := p.refuseDropped(ctx); err != nil {
+		return leaderboard.Layout{}, err
+	}
 	shards := leaderboard.MetaShards(p.config.Generation)
 	commands, err := p.pipelined(ctx, func(pipe redis.Pipeliner) {
 		pipe.HSetNX(ctx, leaderboard.MetaKey, shards, p.config.Shards)

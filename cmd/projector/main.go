@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -23,7 +24,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 type settings struct {
 	Kafka           daemon.Kafka     `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
-	Group           string           `name:"kafka-group" env:"KAFKA_GROUP" default:"leaderboard" placeholder:"NAME" help:"Consumer group (${default})."`
+	Group           string           `name:"kafka-group" env:"KAFKA_GROUP" default:"leaderboard" placeholder:"NAME" help:"Consumer group (${default}); to that of a generation N above 1, -N is added, so that no two generations share one."`
 	Redis           daemon.Redis     `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Admin           string           `env:"ADMIN_LISTEN" default:":8082" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
 	Generation      int              `env:"GENERATION" default:"1" placeholder:"N" help:"Generation of boards to write (${default})."`
@@ -55,6 +56,15 @@ func (s *settings) Check() error {
 	return errors.Join(mistakes...)
 }
 
+// group is the consumer group. Two generations in one group would each get a part
+// of the log.
+func (s *settings) group() string {
+	if s.Generation == 1 {
+		return s.Group
+	}
+	return fmt.Sprintf("%s-%d", s.Group, s.Generation)
+}
+
 func run(args []string, stdout, stderr io.Writer) int {
 	var s settings
 	parsed, err := daemon.Parse(&s, name, "Folds the activities of Kafka into the boards in Redis.", daemon.Version(version), args, stdout)
@@ -82,7 +92,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	service, err := daemon.NewProjector(daemon.ProjectorConfig{
 		Cluster:         cluster,
 		Topics:          s.Kafka.TopicNames(),
-		Group:           s.Group,
+		Group:           s.group(),
 		Partitions:      s.Kafka.Partitions,
 		Redis:           store,
 		Generation:      s.Generation,

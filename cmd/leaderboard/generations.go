@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/consumer"
+	"leaderboard/projector"
+)
+
+// generationProgress is a generation held against the log.
+type generationProgress struct {
+	Generation int                 `json:"generation"`
+	Read       bool                `json:"read"`
+	Dropped    bool                `json:"dropped"`
+	Shards     int                 `json:"shards"`
+	Boards     int64               `json:"boards"`
+	Behind     int64               `json:"behind"`
+	Partitions []partitionProgress `json:"partitions"`
+	Incomplete []int               `json:"incomplete"`
+	Holes      []hole              `json:"holes"`
+}
+
+// partitionProgress is how far a generation has come with one partition: Behind
+// counts the records of the log from Next on.
+type partitionProgress struct {
+	Partition int   `json:"partition"`
+	Next      int64 `json:"next"`
+	End       int64 `json:"end"`
+	Behind    int64 `json:"behind"`
+}
+
+// hole is a range of the log that was deleted before it was read, without To.
+type hole struct {
+	Partition int   `json:"partition"`
+	From      int64 `json:"from"`
+	To        int64 `json:"to"`
+}
+
+func newGenerationProgress(g projector.Generation, log []leaderboard.Extent) generationProgress {
+	p := generationProgress{
+		Generation: g.Generation, Read: g.Read, Dropped: g.Dropped, Shards: g.Shards, Boards: g.Boards,
+		Partitions: make([]partitionProgress, len(log)),
+		Incomplete: append([]int{}, g.Incomplete...),
+		Holes:      make([]hole, len(g.Holes)),
+	}
+	for i, h := range g.Holes {
+		p.Holes[i] = hole(h)
+	}
+	for i, extent := range log {
+		next := g.Next[extent.Partition]
+		behind := max(0, extent.End-max(next, extent.First))
+		p.Partitions[i] = partitionProgress{Partition: extent.Partition, Next: next, End: extent.End, Behind: behind}
+		p.Behind += behind
+	}
+	return p
+}
+
+// lacks names what keeps the generation from being all that the log says.
+func (p *generationProgress) lacks() []string {
+	var lacks []string
+	var behind []string
+	for _, partition := range p.Partitions {
+		if partition.Behind > 0 {
+			behind = append(behind, fmt.Sprintf("%d by %d", partition.Partition, partition.Behind))
+		}
+	}
+	if p.Behind > 0 {
+		lacks = append(lacks, fmt.Sprintf("%d records behind, partition %s", p.Behind, strings.Join(behind, ", ")))
+	}
+	for _, partition := range p.Incomplete {
+		lacks = append(lacks, fmt.Sprintf("partition %d is being read from its start", partition))
+	}
+	for _, hole := range p.Holes {
+		lacks = append(lacks, fmt.Sprintf("offsets %d to %d of partition %d were deleted from the log before they were read", hole.From, hole.To-1, hole.Partition))
+	}
+	return lacks
+}
+
+type listGenerationsCommand struct {
+	JSON  bool         `env:"GENERATIONS_JSON" help:"Print JSON, with every partition."`
+	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+}
+
+// Check names every wrong setting.
+func (c *listGenerationsCommand) Check() error { return errors.Join(c.Kafka.Check(), c.Redis.Check()) }
+
+func (c *listGenerationsCommand) execute(ctx context.Context, std streams) error {
+	client, err := connectRedis(ctx, &c.Redis)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	cluster, err := connect(ctx, &c.Kafka)
+	if err != nil {
+		return err
+	}
+	log, err := consumer.Extents(ctx, cluster, c.Kafka.Topics.Activities)
+	if err != nil {
+		return err
+	}
+	generations, err := projector.Generations(ctx, client)
+	if err != nil {
+		return err
+	}
+	all := make([]generationProgress, len(generations))
+	for i, g := range generations {
+		all[i] = newGenerationProgress(g, log)
+	}
+	if c.JSON {
+		return writeJSON(std.out, map[string]any{"generations": all})
+	}
+	return writeGenerations(std.out, all)
+}
+
+func writeGenerations(w io.Writer, all []generationProgress) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "GENERATION\tREAD\tSHARDS\tBOARDS\tBEHIND\tSTATE")
+	for _, p := range all {
+		read, state := "no", "complete"
+		if p.Read {
+			read = "yes"
+		}
+		if lacks := p.lacks(); len(lacks) > 0 {
+			state = strings.Join(lacks, "; ")
+		}
+		if p.Dropped {
+			state = "dropped but not all freed: drop it again"
+		}
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Generation, read, p.Shards, p.Boards, p.Behind, state)
+	}
+	return table.Flush()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+type promoteCommand struct {
+	Generation int           `arg:"" placeholder:"N" help:"Generation that readers are to use."`
+	Force      bool          `env:"PROMOTE_FORCE" help:"Also when it is not caught up or the log has holes."`
+	Wait       time.Duration `env:"PROMOTE_WAIT" default:"15s" placeholder:"TIME" help:"How long it may take to come to where the log ends now (${default}); twice the projector's --sync-interval is enough for one that is up to date."`
+	Kafka      daemon.Kafka  `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+}
+
+// Check names every wrong setting.
+func (c *promoteCommand) Check() error {
+	mistakes := []error{checkGeneration(c.Generation), c.Kafka.Check(), c.Redis.Check()}
+	if c.Wait < 0 {
+		mistakes = append(mistakes, daemon.Mistakenf("wait", "%s is negative", c.Wait))
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c *promoteCommand) execute(ctx context.Context, std streams) error {
+	client, err := connectRedis(ctx, &c.Redis)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	if !c.Force {
+		if err := c.awaitCaughtUp(ctx, client); err != nil {
+			return err
+		}
+	}
+	before, err := projector.Promote(ctx, client, c.Generation)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(std.out, "generation %d is read now, before it was %s\n", c.Generation, before)
+	return nil
+}
+
+// progressPoll is the time between two looks at a generation that catches up.
+const progressPoll = 200 * time.Millisecond
+
+// awaitCaughtUp waits until the generation has all that the log holds now.
+func (c *promoteCommand) awaitCaughtUp(ctx context.Context, client redis.UniversalClient) error {
+	cluster, err := connect(ctx, &c.Kafka)
+	if err != nil {
+		return err
+	}
+	log, err := consumer.Extents(ctx, cluster, c.Kafka.Topics.Activities)
+	if err != nil {
+		return err
+	}
+	enough := time.Now().Add(c.Wait)
+	for {
+		generations, err := projector.Generations(ctx, client)
+		if err != nil {
+			return err
+		}
+		var lacks []string
+		for _, g := range generations {
+			if g.Generation == c.Generation && !g.Dropped {
+				p := newGenerationProgress(g, log)
+				lacks = p.lacks()
+			}
+		}
+		if len(lacks) == 0 {
+			return nil
+		}
+		if time.Now().After(enough) {
+			return fmt.Errorf("generation %d is not promoted, it does not have all of the log: %s. Wait until it has, or use --force", c.Generation, strings.Join(lacks, "; "))
+		}
+		if err := pause(ctx, progressPoll); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+type dropCommand struct {
+	Generation int           `arg:"" placeholder:"N" help:"Generation to free. It can never be written again."`
+	Grace      time.Duration `env:"DROP_GRACE" default:"15s" placeholder:"TIME" help:"How long after the promotion of another one readers may still use it (${default}); at least a second and twice the query services' --request-timeout."`
+	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+}
+
+// Check names every wrong setting.
+func (c *dropCommand) Check() error {
+	mistakes := []error{checkGeneration(c.Generation), c.Redis.Check()}
+	if c.Grace < 0 {
+		mistakes = append(mistakes, daemon.Mistakenf("grace", "%s is negative", c.Grace))
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c *dropCommand) execute(ctx context.Context, std streams) error {
+	client, err := connectRedis(ctx, &c.Redis)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	if err := projector.Drop(ctx, client, c.Generation, c.Grace); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(std.out, "generation %d is dropped\n", c.Generation)
+	return nil
+}
+
+// checkGeneration finds fault with a generation that is named as an argument.
+func checkGeneration(n int) error {
+	if n <= 0 {
+		return errors.New("the generation is not a whole number above 0")
+	}
+	return nil
+}
+
+// connectRedis reaches the store. The caller closes the client.
+func connectRedis(ctx context.Context, settings *daemon.Redis) (redis.UniversalClient, error) {
+	client, err := settings.Client(name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
+	defer cancel()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot use the servers that --redis-addrs (REDIS_ADDRS) names: %w", err), client.Close())
+	}
+	return client, nil
+}
