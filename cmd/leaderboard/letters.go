@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"leaderboard/cmd/internal/deadletters"
+	"leaderboard/consumer"
+)
+
+// letterLine is a dead letter without the record: nothing in it is personal.
+type letterLine struct {
+	Letter string          `json:"letter"`
+	Time   time.Time       `json:"time"`
+	Reason consumer.Reason `json:"reason"`
+	Detail string          `json:"detail"`
+	Record string          `json:"record"`
+	Origin string          `json:"origin"`
+	Board  string          `json:"board"`
+}
+
+func newLetterLine(l *deadletters.Letter) letterLine {
+	return letterLine{l.ID(), l.Time, l.Reason, l.Detail, l.Record.String(), l.Origin, l.Board}
+}
+
+// letterTime is RFC 3339 with milliseconds.
+const letterTime = "2006-01-02T15:04:05.000Z07:00"
+
+// letterList prints dead letters, one a line, and how many there are by reason.
+type letterList struct {
+	out    io.Writer
+	asJSON bool
+	lines  []letterLine
+}
+
+func newLetterList(out io.Writer, asJSON bool) *letterList {
+	return &letterList{out: out, asJSON: asJSON, lines: []letterLine{}}
+}
+
+func (l *letterList) add(letter *deadletters.Letter) {
+	l.lines = append(l.lines, newLetterLine(letter))
+}
+
+// end prints the list.
+func (l *letterList) end(noun string) error {
+	byReason := map[consumer.Reason]int{}
+	for i := range l.lines {
+		byReason[l.lines[i].Reason]++
+	}
+	if l.asJSON {
+		return writeJSON(l.out, map[string]any{"deadLetters": l.lines, "byReason": byReason})
+	}
+	table := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
+	if len(l.lines) > 0 {
+		_, _ = fmt.Fprintln(table, "LETTER\tTIME\tREASON\tBOARD\tRECORD\tORIGIN\tDETAIL")
+	}
+	for _, line := range l.lines {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			line.Letter, line.Time.Format(letterTime), line.Reason, line.Board, line.Record, line.Origin, line.Detail)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	var counts []string
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		counts = append(counts, fmt.Sprintf("%d %s", byReason[reason], reason))
+	}
+	if len(counts) == 0 {
+		_, err := fmt.Fprintf(l.out, "0 %s\n", noun)
+		return err
+	}
+	_, err := fmt.Fprintf(l.out, "%d %s: %s\n", len(l.lines), noun, strings.Join(counts, ", "))
+	return err
+}
+
+// checkNamed finds the letters that were asked for by name and are not on the list.
+func (l *letterList) checkNamed(ids []string) error {
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return slices.ContainsFunc(l.lines, func(line letterLine) bool { return line.Letter == id })
+	})
+	if len(missing) > 0 {
+		return fmt.Errorf("not to be settled: %s; each is settled already, not there, or left out by a filter, see deadletters show", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// showLetter prints a dead letter with the record as it came.
+func showLetter(out io.Writer, l *deadletters.Letter, settled *deadletters.Settlement, asJSON bool) error {
+	line := newLetterLine(l)
+	type header struct {
+		Key   string `json:"key"`
+		Value string `json:"value"`
+	}
+	headers := make([]header, len(l.Headers))
+	for i, h := range l.Headers {
+		headers[i] = header{h.Key, readable(h.Value)}
+	}
+	if asJSON {
+		return writeJSON(out, struct {
+			letterLine
+			Settled *deadletters.Settlement `json:"settled"`
+			Key     string                  `json:"key"`
+			Headers []header                `json:"headers"`
+			Value   string                  `json:"value"`
+		}{line, settled, readable(l.Key), headers, readable(l.Value)})
+	}
+	state := "no"
+	if settled != nil {
+		state = string(settled.As) + " " + settled.Time.Format(letterTime)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"letter", line.Letter},
+		{"time", line.Time.Format(letterTime)},
+		{"reason", string(line.Reason)},
+		{"detail", line.Detail},
+		{"record", line.Record},
+		{"origin", line.Origin},
+		{"board", line.Board},
+		{"settled", state},
+		{"key", readable(l.Key)},
+	} {
+		_, _ = fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	}
+	for _, h := range headers {
+		_, _ = fmt.Fprintf(table, "header\t%s: %s\n", h.Key, h.Value)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", readable(l.Value))
+	return err
+}
+
+// readable is text as it is, and anything else quoted, so that a record cannot
+// steer the terminal.
+func readable(b []byte) string {
+	isControl := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if utf8.Valid(b) && !strings.ContainsFunc(string(b), isControl) {
+		return string(b)
+	}
+	return fmt.Sprintf("%q", b)
+}
