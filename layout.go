@@ -21,7 +21,8 @@ import (
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
 //	lb:{1.7}:seen                     hash        partition → which half of its event ids is filled, since when
 //	lb:{1.7}:seen:<partition>:<half>  hash        digest of an event id → publish time in ms; half is 0 or 1
-//	lb:meta                           hash        see MetaRead, MetaShards, MetaBegun, MetaIncomplete, MetaHole
+//	lb:{1.7}:new:<attempt>:…          as rank and users, the new content of a board while it is gathered; expires
+//	lb:meta                           hash        see the fields that begin with Meta
 //	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
 //	lb:{profiles}:<org>               hash        userId → JSON as in the topic
 //	lb:{catalog}:fence                hash        partition → next offset

@@ -76,11 +76,11 @@ func TestDropIsTakenUpAgain(t *testing.T) {
 	s := startServices(t, d)
 	s.publishPart(d.activities)
 	s.awaitHandled(d.records)
-	second := s.launchGeneration(2)
-	second.AwaitReady()
-	s.operate("generations promote 2 --wait 1m")
+	other := s.launchGeneration(3)
+	other.AwaitReady()
+	s.operate("generations promote 3 --wait 1m")
 	s.operate("generations promote 1 --wait 1m")
-	s.operate("generations promote 2 --wait 1m")
+	s.operate("generations promote 3 --wait 1m")
 	s.projector.Stop()
 	store := s.store()
 	b := d.boards[0]
@@ -106,7 +106,7 @@ func TestDropIsTakenUpAgain(t *testing.T) {
 		t.Errorf("the list is\n%s", shown)
 	}
 	s.api.checkBoards(d)
-	second.Stop()
+	other.Stop()
 }
 
 func (s *services) publishPart(path string) {
@@ -114,6 +114,8 @@ func (s *services) publishPart(path string) {
 	programs.Run(s.t, "publish", append(s.kafkaFlags(), "-f", path)...)
 }
 
+// launchGeneration starts a projector of a generation that has five shards if it
+// is new.
 func (s *services) launchGeneration(n int) *programs.Program {
 	s.t.Helper()
 	return programs.Launch(s.t, nil, "projector", append(s.kafkaFlags(),

@@ -267,17 +267,3 @@ func checkGeneration(n int) error {
 	}
 	return nil
 }
-
-// connectRedis reaches the store. The caller closes the client.
-func connectRedis(ctx context.Context, settings *daemon.Redis) (redis.UniversalClient, error) {
-	client, err := settings.Client(name)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
-	defer cancel()
-	if err := client.Ping(ctx).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot use the servers that --redis-addrs (REDIS_ADDRS) names: %w", err), client.Close())
-	}
-	return client, nil
-}
