@@ -12,7 +12,7 @@ GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangc
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/projector, bin/query and bin/leaderboard
@@ -30,6 +30,11 @@ test: servers build ## Run all tests with the race detector, end to end on a rea
 		echo "go test -race in $${dir#$(CURDIR)/}"; \
 		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 9m; \
 	done
+
+.PHONY: test-faults
+test-faults: servers build ## Kill, freeze, empty and cut off every part under load (SEED=, RUNS=, RELIABILITY_TABLE=docs/reliability.md)
+	FAULTS=all BIN_DIR=$(CURDIR)/bin RELIABILITY_TABLE=$(if $(RELIABILITY_TABLE),$(abspath $(RELIABILITY_TABLE))) \
+		go test -C test/faults -count=1 -v -timeout 3h
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
@@ -50,8 +55,9 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: servers
-servers: .build/kafka ## Install redis-server and fetch Apache Kafka for the tests, where they are missing
+servers: .build/kafka ## Install redis-server, curl and gcc and fetch Apache Kafka for the tests, where they are missing
 	@$(call install,redis-server,redis-server)
+	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
 
 .PHONY: clean

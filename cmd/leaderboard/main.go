@@ -1,6 +1,6 @@
 // Command leaderboard is the operator's tool: it runs the whole leaderboard for
-// development, publishes activities and profiles, keeps the catalog, and adds
-// clients.
+// development, publishes activities and profiles, and keeps the catalog, clients,
+// dead letters and generations.
 package main
 
 import (
@@ -37,6 +37,7 @@ type streams struct {
 type program struct {
 	Dev     devCommand     `cmd:"" help:"Run it all in one process: embedded broker, store, projector and HTTP service."`
 	Publish publishCommand `cmd:"" help:"Publish activities from a file of JSON lines."`
+	Verify  verifyCommand  `cmd:"" help:"Prove that the boards in Redis equal the log, or repair them."`
 	Catalog struct {
 		Apply applyCommand `cmd:"" help:"Write organisations and target groups from a file."`
 		Show  showCommand  `cmd:"" help:"Print the catalog."`
@@ -44,9 +45,26 @@ type program struct {
 	Profiles struct {
 		Publish profilesCommand `cmd:"" help:"Publish profiles from a file of JSON lines."`
 	} `cmd:"" help:"Keep the profiles."`
+	Erase   eraseCommand  `cmd:"" help:"Erase a user: the profile, and the entries on all boards of the organisation."`
+	Export  exportCommand `cmd:"" help:"Print everything held about a user."`
 	Clients struct {
 		Add addCommand `cmd:"" help:"Add a client to a clients file."`
 	} `cmd:"" help:"Keep the clients of the HTTP service."`
+	DeadLetters struct {
+		List    listLettersCommand `cmd:"" help:"List the records that were refused and are not settled."`
+		Show    showLetterCommand  `cmd:"" help:"Print one with the record as it came, personal data included."`
+		Replay  replayCommand      `cmd:"" help:"Publish the records again, each once, and so settle them."`
+		Discard discardCommand     `cmd:"" help:"Settle them without publishing the records."`
+	} `cmd:"" name:"deadletters" help:"Keep the dead letters."`
+	Generations struct {
+		List    listGenerationsCommand `cmd:"" help:"Show each generation of boards and how far behind the log it is."`
+		Promote promoteCommand         `cmd:"" help:"Let readers use another generation, which has to be caught up."`
+		Drop    dropCommand            `cmd:"" help:"Free a generation that is not read."`
+	} `cmd:"" help:"Keep the generations of boards: bin/projector --generation N builds one beside the one that is read."`
+	Snapshot struct {
+		Create  createSnapshotCommand  `cmd:"" help:"Write the boards of a generation to a file or a bucket."`
+		Restore restoreSnapshotCommand `cmd:"" help:"Make a generation of boards from a snapshot."`
+	} `cmd:"" help:"Keep snapshots of the boards, from which a projector goes on with the log."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

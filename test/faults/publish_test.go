@@ -72,14 +72,8 @@ func (p *publisher) publish(n int) {
 // publishTo hands over a record that need not be one of the stream.
 func (p *publisher) publishTo(partition int32, r record) {
 	entry := &published{record: r, partition: partition}
-	p.mu.Lock()
-	p.published = append(p.published, entry)
-	p.mu.Unlock()
-	message := &kgo.Record{
-		Topic: p.topic, Partition: partition, Timestamp: time.UnixMilli(r.activity.Published),
-		Key: []byte(r.key), Value: []byte(r.value),
-	}
-	p.client.Produce(context.Background(), message, func(m *kgo.Record, err error) {
+	p.remember(entry)
+	p.client.Produce(context.Background(), p.message(entry), func(m *kgo.Record, err error) {
 		if err != nil {
 			p.t.Errorf("publish to partition %d: %v", partition, err)
 			return
@@ -88,6 +82,21 @@ func (p *publisher) publishTo(partition int32, r record) {
 		defer p.mu.Unlock()
 		entry.offset = m.Offset
 	})
+}
+
+// message is the record as Kafka gets it.
+func (p *publisher) message(entry *published) *kgo.Record {
+	return &kgo.Record{
+		Topic: p.topic, Partition: entry.partition, Timestamp: time.UnixMilli(entry.activity.Published),
+		Key: []byte(entry.key), Value: []byte(entry.value),
+	}
+}
+
+// remember takes note of what is on its way to the log.
+func (p *publisher) remember(entry *published) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.published = append(p.published, entry)
 }
 
 // flush waits until all that was handed over is in the log.
@@ -136,7 +145,7 @@ func (p *publisher) expected(lost func(*published) bool) (want *oracle.Oracle, p
 	defer p.mu.Unlock()
 	for _, r := range p.published {
 		switch {
-		case lost(r):
+		case lost != nil && lost(r):
 		case r.poison:
 			poison[place{r.partition, r.offset}] = true
 		default:

@@ -137,12 +137,15 @@ func newRecord(random *rand.Rand, a oracle.Activity, place uint32) record {
 		r.poison, r.value = true, poisons[random.IntN(len(poisons))]
 		return r
 	}
-	period := ""
+	optional := ""
 	if random.IntN(2) == 0 { // else the time says which
-		period = fmt.Sprintf(`"periodId":%d,`, a.Board.Period)
+		optional += fmt.Sprintf(`"periodId":%d,`, a.Board.Period)
 	}
-	r.value = fmt.Sprintf(`{"eventId":"%016x","type":%q,"orgId":%d,"userId":%d,"targetGroupId":%d,"targetRuleId":%d,%s"value":%q,"activityTime":%d}`,
-		random.Uint64(), a.Type, org, a.User, a.Board.Group, a.Board.Rule, period, decimal(a.Milli), a.Time)
+	if random.IntN(2) == 0 { // else nothing but the fence keeps the record from counting twice
+		optional += fmt.Sprintf(`"eventId":"%016x",`, random.Uint64())
+	}
+	r.value = fmt.Sprintf(`{%s"type":%q,"orgId":%d,"userId":%d,"targetGroupId":%d,"targetRuleId":%d,"value":%q,"activityTime":%d}`,
+		optional, a.Type, org, a.User, a.Board.Group, a.Board.Rule, decimal(a.Milli), a.Time)
 	return r
 }
 

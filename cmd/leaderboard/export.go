@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/schollz/progressbar/v3"
+
+	"leaderboard"
+	"leaderboard/cmd/internal/daemon"
+	"leaderboard/consumer"
+	"leaderboard/projector"
+)
+
+type exportCommand struct {
+	Org   leaderboard.OrgID  `env:"ORG" placeholder:"N" help:"Organisation of the user."`
+	User  leaderboard.UserID `env:"USER_ID" placeholder:"N" help:"User whose data to print."`
+	Kafka daemon.Kafka       `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis daemon.Redis       `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Log   daemon.Log         `embed:"" set:"log_level=warn"`
+}
+
+// Help is what --help says besides.
+func (c *exportCommand) Help() string {
+	return `Prints as JSON all that is held about a user: the profile, the entries on the boards that are read, and every record in the topics of activities, profiles, dead letters and erasures, which it reads once from end to end. Snapshots and the archives of the brokers are not searched.`
+}
+
+// Check names every wrong setting.
+func (c *exportCommand) Check() error {
+	return errors.Join(daemon.CheckPositive("org", c.Org), daemon.CheckPositive("user", c.User), c.Kafka.Check(), c.Redis.Check(), c.Log.Check())
+}
+
+// export is everything held about a user.
+type export struct {
+	OrgID  leaderboard.OrgID  `json:"orgId"`
+	UserID leaderboard.UserID `json:"userId"`
+	// Profile is the record of the profiles topic as Redis has it.
+	Profile json.RawMessage  `json:"profile"`
+	Entries []exportedEntry  `json:"entries"`
+	Records []exportedRecord `json:"records"`
+}
+
+type exportedEntry struct {
+	TargetGroupID    leaderboard.TargetGroupID `json:"targetGroupId"`
+	TargetRuleID     leaderboard.TargetRuleID  `json:"targetRuleId"`
+	PeriodID         leaderboard.PeriodID      `json:"periodId"`
+	AchievedValue    leaderboard.Value         `json:"achievedValue"`
+	LastActivityTime time.Time                 `json:"lastActivityTime"`
+	// Rank is 0 when the board has lost the user's place.
+	Rank int64 `json:"rank"`
+}
+
+// exportedRecord is a record with its value: JSON as it is, else a string, null for
+// a tombstone.
+type exportedRecord struct {
+	Topic     string            `json:"topic"`
+	Partition int               `json:"partition"`
+	Offset    int64             `json:"offset"`
+	Published time.Time         `json:"published"`
+	Key       string            `json:"key"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Value     any               `json:"value"`
+}
+
+func (c *exportCommand) execute(ctx context.Context, std streams) error {
+	c.Log.Logger(std.err) // takes what the Redis client has to say
+	store, err := connectRedis(ctx, &c.Redis)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	cluster, err := reach(ctx, &c.Kafka)
+	if err != nil {
+		return err
+	}
+	e := &export{OrgID: c.Org, UserID: c.User, Entries: []exportedEntry{}, Records: []exportedRecord{}}
+	if err := e.readStore(ctx, store); err != nil {
+		return err
+	}
+	bar := progress(std.err, "records", -1)
+	progressbar.OptionShowBytes(false)(bar)
+	topics := c.Kafka.Topics
+	for _, topic := range []string{topics.Activities, topics.Profiles, topics.DeadLetters, topics.Erasures} {
+		if err := e.readTopic(ctx, cluster, topic, bar); err != nil {
+			return fmt.Errorf("read topic %s: %w", topic, err)
+		}
+	}
+	return errors.Join(bar.Finish(), writeJSON(std.out, e))
+}
+
+// readStore takes the profile and the entries from Redis.
+func (e *export) readStore(ctx context.Context, store redis.UniversalClient) error {
+	user := strconv.FormatInt(int64(e.UserID), 10)
+	profile, err := store.HGet(ctx, leaderboard.ProfilesKey(e.OrgID), user).Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	e.Profile = profile
+	layout, _, err := projector.ReadNotes(ctx, store, 0)
+	if err != nil {
+		return err
+	}
+	for shard := range layout.Shards {
+		names, err := store.HKeys(ctx, layout.BoardsKey(shard)).Result()
+		if err != nil {
+			return err
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			board, err := leaderboard.ParseBoard(name)
+			if err != nil {
+				return fmt.Errorf("%s: %w", layout.BoardsKey(shard), err)
+			}
+			if board.Org != e.OrgID {
+				continue
+			}
+			if err := e.readEntry(ctx, store, layout, board, user); err != nil {
+				return fmt.Errorf("board %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// rankAttempts bounds how often a user's place is looked for that moves meanwhile.
+const rankAttempts = 10
+
+// readEntry takes the user's entry on a board, if there is one.
+func (e *export) readEntry(ctx context.Context, store redis.UniversalClient, l leaderboard.Layout, b leaderboard.Board, user string) error {
+	var entry exportedEntry
+	for range rankAttempts {
+		state, err := store.HGet(ctx, l.UsersKey(b), user).Result()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		at, value, err := leaderboard.ParseState(state)
+		if err != nil {
+			return err
+		}
+		entry = exportedEntry{TargetGroupID: b.Group, TargetRuleID: b.Rule, PeriodID: b.Period, AchievedValue: value, LastActivityTime: at.Time()}
+		member := leaderboard.Member(at, e.UserID)
+		place, err := store.ZRevRank(ctx, l.RankKey(b), string(member[:])).Result()
+		if err == nil {
+			entry.Rank = place + 1
+			break
+		}
+		if !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	e.Entries = append(e.Entries, entry)
+	return nil
+}
+
+// readTopic takes the records about the user.
+func (e *export) readTopic(ctx context.Context, cluster consumer.Cluster, topic string, bar *progressbar.ProgressBar) error {
+	extents, err := consumer.Extents(ctx, cluster, topic)
+	if err != nil {
+		return err
+	}
+	for _, extent := range extents {
+		err := consumer.ReadLog(ctx, cluster, topic, extent, func(r consumer.LogRecord) error {
+			if e.isAbout(r) {
+				e.Records = append(e.Records, newExportedRecord(topic, r))
+			}
+			return bar.Add(1)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isAbout tells whether a record is about the user. What it says itself goes before
+// its key, by which producers may say something else.
+func (e *export) isAbout(r consumer.LogRecord) bool {
+	// Ids count although something else in the record is wrong.
+	a, _ := consumer.DecodeActivity(r.Value, r.Published)
+	org, user := a.OrgID, a.UserID
+	if org == 0 || user == 0 {
+		p, _ := leaderboard.ParseProfile(r.Value)
+		org, user = p.OrgID, p.UserID
+	}
+	if org > 0 && user > 0 {
+		return org == e.OrgID && user == e.UserID
+	}
+	return strings.TrimSpace(string(r.Key)) == leaderboard.UserKey(e.OrgID, e.UserID)
+}
+
+func newExportedRecord(topic string, r consumer.LogRecord) exportedRecord {
+	exported := exportedRecord{Topic: topic, Partition: r.Partition, Offset: r.Offset, Published: r.Published.Time(), Key: readable(r.Key)}
+	switch {
+	case r.Value == nil:
+	case json.Valid(r.Value):
+		exported.Value = json.RawMessage(r.Value)
+	default:
+		exported.Value = readable(r.Value)
+	}
+	for _, h := range r.Headers {
+		if exported.Headers == nil {
+			exported.Headers = map[string]string{}
+		}
+		exported.Headers[h.Key] = readable(h.Value)
+	}
+	return exported
+}
+
+// reach reaches the brokers and makes no topic: one that is missing holds nothing.
+func reach(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
+	cluster, err := settings.Cluster(name)
+	if err != nil {
+		return cluster, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
+	defer cancel()
+	if err := cluster.Probe(ctx); err != nil {
+		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
+	}
+	return cluster, nil
+}
