@@ -61,6 +61,11 @@ func TestSnapshotWhileTheStreamFlows(t *testing.T) {
 			elsewhere.api = newAPI(t, elsewhere.query.API(), "tester", "a secret")
 			elsewhere.awaitCaughtUp(1)
 			elsewhere.api.checkBoards(d)
+			for _, kind := range []string{"rank:*", "users:*", "boards", "rules"} {
+				if got, want := elsewhere.contents("lb:{1.*:"+kind), s.contents("lb:{1.*:"+kind); !reflect.DeepEqual(got, want) {
+					t.Errorf("the keys %s differ from those that were made from all of the log", kind)
+				}
+			}
 
 			if said := s.restore(url, 2); !strings.Contains(said, "generations promote 2 lets readers use it") {
 				t.Errorf("restore beside another generation says\n%s", said)
