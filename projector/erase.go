@@ -23,7 +23,9 @@ func (b *Boards) expandErasures(ctx context.Context, l leaderboard.Layout, recor
 	expanded := make([]leaderboard.Record, 0, len(records))
 	for _, r := range records {
 		if r.Type != leaderboard.TypeErase {
-			boards[r.Board] = true
+			if r.Type != leaderboard.TypePassedOver {
+				boards[r.Board] = true
+			}
 			expanded = append(expanded, r)
 			continue
 		}
