@@ -23,16 +23,18 @@ import (
 // layout is that of the generation which the projectors write.
 var layout = leaderboard.Layout{Generation: 1, Shards: 16}
 
-// awaitBoards waits until every board in Redis holds what was published so far,
-// and every shard knows that it does.
+// awaitBoards waits until every board in Redis holds what the log says, and every
+// shard knows that it does.
 func (w *world) awaitBoards() {
 	w.t.Helper()
 	w.stream.flush()
-	want, _ := w.stream.expected(w.lost)
 	ends, err := w.ends(w.activities())
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.readLog(ends)
+	w.checkLog()
+	want, _ := w.expected()
 	programs.Await(w.t, "the boards to equal the oracle's", func() error {
 		if err := w.compareFences(ends); err != nil {
 			return err
@@ -132,7 +134,7 @@ func compareStates(states map[string]string, ranking []oracle.Entry) error {
 func (w *world) settle() {
 	w.t.Helper()
 	w.awaitBoards()
-	want, poison := w.stream.expected(w.lost)
+	want, poison := w.expected()
 	programs.Await(w.t, "the committed offsets to reach the end of the log", w.compareCommitted)
 	for _, p := range w.projectors {
 		p.AwaitReady()

@@ -59,14 +59,10 @@ func addPartitions(w *world) func() {
 	if err != nil {
 		w.t.Fatalf("add partitions: %v", err)
 	}
+	r := scatteredRecord(w)
+	number := w.stream.remember(r)
 	programs.Await(w.t, "the producer to know the new partitions", func() error {
-		entry := &published{record: scatteredRecord(w), partition: more - 1}
-		m, err := w.stream.client.ProduceSync(context.Background(), w.stream.message(entry)).First()
-		if err == nil {
-			entry.offset = m.Offset
-			w.stream.remember(entry)
-		}
-		return err
+		return w.stream.client.ProduceSync(context.Background(), w.stream.message(more-1, r, number)).FirstErr()
 	})
 	w.stream.spread.Store(more)
 	w.awaitAssigned(w.projectors[0], more)
@@ -94,12 +90,11 @@ func publishInTransactions(w *world) func() {
 				w.t.Fatal(err)
 			}
 			for range records {
-				entry := &published{record: scatteredRecord(w)}
-				entry.partition = int32(entry.place % partitions)
-				batches[i] = append(batches[i], w.stream.message(entry))
+				r, number := scatteredRecord(w), unnumbered
 				if (n+i)%2 == 0 {
-					w.stream.remember(entry)
+					number = w.stream.remember(r)
 				}
+				batches[i] = append(batches[i], w.stream.message(int32(r.place%partitions), r, number))
 			}
 		}
 		for i, client := range producers {
@@ -150,8 +145,9 @@ func deleteUnread(w *world) func() {
 		}
 		nexts[int32(partition)], firsts[int32(partition)] = next, next+(end-next+1)/2
 	}
+	w.readLog(ends)
 	w.deleteBefore(firsts)
-	w.lost = func(p *published) bool { return p.offset >= nexts[p.partition] && p.offset < firsts[p.partition] }
+	w.lost = func(p place) bool { return p.offset >= nexts[p.partition] && p.offset < firsts[p.partition] }
 	w.join().AwaitReady()
 	return nil
 }

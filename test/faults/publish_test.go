@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"leaderboard/test/oracle"
 )
 
-// publisher takes a stream to the activities topic, and remembers where it went.
+// publisher takes a stream to the activities topic, and remembers what.
 type publisher struct {
 	t       *testing.T
 	client  *kgo.Client
@@ -23,19 +21,12 @@ type publisher struct {
 	// spread is over how many partitions the scattered records go.
 	spread atomic.Uint32
 
-	mu        sync.Mutex
-	published []*published
+	mu sync.Mutex
+	// published are the records that have to come to stand in the log, by number.
+	published []record
 }
 
-// published is a record with its place in the log.
-type published struct {
-	record
-	partition int32
-	offset    int64
-}
-
-// newPublisher makes a publisher that does not give up, and whose records are in
-// the log once however often it has to send them.
+// newPublisher makes a publisher that does not give up.
 func newPublisher(t *testing.T, brokers []string, topic string, records []record) *publisher {
 	t.Helper()
 	client, err := kgo.NewClient(
@@ -71,32 +62,19 @@ func (p *publisher) publish(n int) {
 
 // publishTo hands over a record that need not be one of the stream.
 func (p *publisher) publishTo(partition int32, r record) {
-	entry := &published{record: r, partition: partition}
-	p.remember(entry)
-	p.client.Produce(context.Background(), p.message(entry), func(m *kgo.Record, err error) {
+	p.client.Produce(context.Background(), p.message(partition, r, p.remember(r)), func(_ *kgo.Record, err error) {
 		if err != nil {
 			p.t.Errorf("publish to partition %d: %v", partition, err)
-			return
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		entry.offset = m.Offset
 	})
 }
 
-// message is the record as Kafka gets it.
-func (p *publisher) message(entry *published) *kgo.Record {
-	return &kgo.Record{
-		Topic: p.topic, Partition: entry.partition, Timestamp: time.UnixMilli(entry.activity.Published),
-		Key: []byte(entry.key), Value: []byte(entry.value),
-	}
-}
-
-// remember takes note of what is on its way to the log.
-func (p *publisher) remember(entry *published) {
+// remember takes note of a record that is on its way to the log.
+func (p *publisher) remember(r record) (number int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.published = append(p.published, entry)
+	p.published = append(p.published, r)
+	return len(p.published) - 1
 }
 
 // flush waits until all that was handed over is in the log.
@@ -136,27 +114,3 @@ func (p *publisher) flow() (stop func()) {
 }
 
 func (p *publisher) left() int { return len(p.records) - int(p.next.Load()) }
-
-// expected folds what was published, save what the log has lost, and tells the
-// places of the poison.
-func (p *publisher) expected(lost func(*published) bool) (want *oracle.Oracle, poison map[place]bool) {
-	want, poison = newOracle(), map[place]bool{}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, r := range p.published {
-		switch {
-		case lost != nil && lost(r):
-		case r.poison:
-			poison[place{r.partition, r.offset}] = true
-		default:
-			want.Fold(r.activity)
-		}
-	}
-	return want, poison
-}
-
-// place is a record's in the activities topic.
-type place struct {
-	partition int32
-	offset    int64
-}

@@ -32,7 +32,7 @@ func (s scenario) run(t *testing.T, seed uint64) {
 	w.stream.publish(streamLength / 5)
 	w.awaitBoards()
 	recovery := w.suffer(s.inject, s.share)
-	t.Logf("%s: boards equal %s after its end, with %d records in the log", s.fault, recovery, len(w.stream.published))
+	t.Logf("%s: boards equal %s after its end, with %d records in the log", s.fault, recovery, len(w.log))
 	w.stream.publish(streamLength)
 	w.settle()
 	if s.after != nil {

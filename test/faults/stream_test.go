@@ -87,8 +87,9 @@ func catalog() string {
 type record struct {
 	activity oracle.Activity
 	poison   bool
-	key      string
-	value    string
+	// hasEventID says that Redis can tell the record from its copy.
+	hasEventID bool
+	key, value string
 	// place says which partition takes it.
 	place uint32
 }
@@ -142,6 +143,7 @@ func newRecord(random *rand.Rand, a oracle.Activity, place uint32) record {
 		optional += fmt.Sprintf(`"periodId":%d,`, a.Board.Period)
 	}
 	if random.IntN(2) == 0 { // else nothing but the fence keeps the record from counting twice
+		r.hasEventID = true
 		optional += fmt.Sprintf(`"eventId":"%016x",`, random.Uint64())
 	}
 	r.value = fmt.Sprintf(`{%s"type":%q,"orgId":%d,"userId":%d,"targetGroupId":%d,"targetRuleId":%d,"value":%q,"activityTime":%d}`,

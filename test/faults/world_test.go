@@ -34,9 +34,12 @@ type world struct {
 	query      *programs.Program
 	stream     *publisher
 
-	// lost tells the records that the log lost before they were read, nil when it
-	// lost none.
-	lost func(*published) bool
+	// log is what was read of the activities topic, and read is up to where.
+	log  []logged
+	read map[int32]int64
+	// lost tells what the log lost before the projector had read it, nil when it
+	// lost nothing.
+	lost func(place) bool
 }
 
 // setting says what a scenario's world is made of.
@@ -50,7 +53,7 @@ type setting struct {
 // newWorld starts everything, with a projector and a catalog.
 func newWorld(t *testing.T, seed uint64, s setting, records int) *world {
 	t.Helper()
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), topics: servers.Topics(t)}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), topics: servers.Topics(t), read: map[int32]int64{}}
 	if s.ownKafka {
 		w.broker = servers.KafkaServer(t)
 		w.brokers = []string{w.broker.Addr()}
