@@ -71,6 +71,11 @@ func (s *Server) refresh(ctx context.Context) {
 		next.view, next.confirmed = v, time.Now()
 	}
 	s.state.Store(next)
+	if next.view != nil {
+		s.metrics.generation.Set(float64(next.view.layout.Generation))
+	} else {
+		s.metrics.generation.Set(0)
+	}
 	s.logChange(last.problem, next.problem)
 }
 

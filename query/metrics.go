@@ -17,6 +17,7 @@ type metrics struct {
 	panics      prometheus.Counter
 	redisErrors prometheus.Counter
 	outdated    prometheus.Gauge
+	generation  prometheus.Gauge
 }
 
 // newMetrics registers the metrics; catalogAge is in seconds.
@@ -47,6 +48,10 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 		outdated: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "leaderboard_boards_outdated",
 			Help: "Boards folded under a catalog that has changed for them since; 'leaderboard verify --repair' makes them anew.",
+		}),
+		generation: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "leaderboard_query_generation",
+			Help: "Generation of boards that is read; 0 while there is none.",
 		}),
 		redisErrors: auto.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_query_redis_errors_total",

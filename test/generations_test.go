@@ -78,9 +78,10 @@ func TestDropIsTakenUpAgain(t *testing.T) {
 	s.awaitHandled(d.records)
 	other := s.launchGeneration(3)
 	other.AwaitReady()
-	s.operate("generations promote 3 --wait 1m")
-	s.operate("generations promote 1 --wait 1m")
-	s.operate("generations promote 3 --wait 1m")
+	for _, generation := range []int{3, 1, 3} {
+		s.operate(fmt.Sprintf("generations promote %d --wait 1m", generation))
+		s.awaitRead(generation)
+	}
 	s.projector.Stop()
 	store := s.store()
 	b := d.boards[0]
@@ -107,6 +108,17 @@ func TestDropIsTakenUpAgain(t *testing.T) {
 	}
 	s.api.checkBoards(d)
 	other.Stop()
+}
+
+// awaitRead waits until the query service answers from a generation.
+func (s *services) awaitRead(generation int) {
+	s.t.Helper()
+	programs.Await(s.t, fmt.Sprintf("generation %d to be read", generation), func() error {
+		if got := s.query.Metric("leaderboard_query_generation"); int(got) != generation {
+			return fmt.Errorf("generation %v is", got)
+		}
+		return nil
+	})
 }
 
 func (s *services) publishPart(path string) {

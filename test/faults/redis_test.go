@@ -145,14 +145,20 @@ func promoteLagging(w *world) func() {
 	w.flowOn(0.1)
 	p.primary.signal(w.t, syscall.SIGKILL)
 	p.awaitPromoted()
-	return func() { p.replica.start(w.t) }
+	return func() {
+		p.replica.start(w.t)
+		p.awaitDemoted()
+	}
 }
 
 func freezePrimary(w *world) func() {
 	p := w.store.pair
 	p.primary.signal(w.t, syscall.SIGSTOP)
 	p.awaitPromoted()
-	return func() { p.replica.signal(w.t, syscall.SIGCONT) }
+	return func() {
+		p.replica.signal(w.t, syscall.SIGCONT)
+		p.awaitDemoted()
+	}
 }
 
 func expectRewound(w *world) {

@@ -140,12 +140,24 @@ func (p *pair) detach() {
 // awaitPromoted waits until the replica is the primary, and swaps the two.
 func (p *pair) awaitPromoted() {
 	p.t.Helper()
-	programs.Await(p.t, "the replica to be promoted", func() error {
-		info, err := p.replica.client.InfoMap(context.Background(), "replication").Result()
-		if err == nil && info["Replication"]["role"] != "master" {
-			err = fmt.Errorf("it is %s", info["Replication"]["role"])
+	p.replica.awaitRole(p.t, "master")
+	p.primary, p.replica = p.replica, p.primary
+}
+
+// awaitDemoted waits until the old primary, which is back, knows that it is one no
+// longer. Till then it may take writes that will be lost.
+func (p *pair) awaitDemoted() {
+	p.t.Helper()
+	p.replica.awaitRole(p.t, "slave")
+}
+
+func (n *node) awaitRole(t *testing.T, role string) {
+	t.Helper()
+	programs.Await(t, "a Redis to become "+role, func() error {
+		info, err := n.client.InfoMap(context.Background(), "replication").Result()
+		if now := info["Replication"]["role"]; err == nil && now != role {
+			err = fmt.Errorf("it is %s", now)
 		}
 		return err
 	})
-	p.primary, p.replica = p.replica, p.primary
 }
