@@ -10,6 +10,10 @@ import (
 // is to be read again from where Redis really is.
 var ErrTailLost = errors.New("redis has lost the end of what it held")
 
+// ErrCannotGoOn says that going on would be wrong and trying again is in vain:
+// somebody has to put something right. The process ends with it.
+var ErrCannotGoOn = errors.New("cannot go on")
+
 // Code is an error code of the HTTP API.
 type Code int
 

@@ -11,6 +11,10 @@ import (
 // ParseMetaShards is the inverse of [MetaShards]; ok is false for another field.
 func ParseMetaShards(field string) (generation int, ok bool) { return numberAfter(field, MetaShards) }
 
+// MetaDedupeWindow is the field with the dedupe window, in ms, that all projectors
+// of a generation have in common.
+func MetaDedupeWindow(generation int) string { return "dedupe:" + strconv.Itoa(generation) }
+
 // MetaRetired is the field with the moment, in ms, from which on readers use a
 // generation no more.
 func MetaRetired(generation int) string { return "retired:" + strconv.Itoa(generation) }

@@ -32,10 +32,14 @@ type activities struct {
 	boards    Boards
 	catalog   *catalog
 	letters   *kafka.Writer
+	refused   *Refused
 	metrics   *metrics
 
 	// judged is the first offset whose dead letter may not be written yet.
 	judged int64
+	// dead are the offsets of the records that are dead letters, as of looked.
+	dead   map[int64]struct{}
+	looked time.Time
 }
 
 // verdict is a message with what decoding said of it.
@@ -51,7 +55,24 @@ func (a *activities) resume(ctx context.Context, log leaderboard.Extent) (int64,
 		return 0, err
 	}
 	a.judged = progress.Judged
+	if err := a.lookForDead(ctx, progress.Next); err != nil {
+		return 0, err
+	}
 	return progress.Next, nil
+}
+
+// lookEvery is the time after which dead letters are looked for again: the
+// projector of another generation that is ahead may have written some.
+const lookEvery = time.Second
+
+func (a *activities) lookForDead(ctx context.Context, from int64) error {
+	now := time.Now()
+	dead, err := a.refused.From(ctx, a.partition.id, from)
+	if err != nil {
+		return err
+	}
+	a.dead, a.looked = dead, now
+	return nil
 }
 
 func (a *activities) sync(ctx context.Context, to int64) (int64, error) {
@@ -77,43 +98,67 @@ func (a *activities) decode(m message) verdict {
 }
 
 func (a *activities) handle(ctx context.Context, from, to int64, records []verdict) error {
-	batch := leaderboard.Batch{Partition: a.partition.id, From: from, To: to, Records: make([]leaderboard.Record, 0, len(records))}
-	var rejected []verdict
-	passedOver := map[PassedOver]int{}
-	resolve := a.resolver(ctx)
-	for _, v := range records {
-		if v.rejection == nil {
-			record, why, rejection, err := resolve(v.activity)
-			switch {
-			case err != nil:
-				return err
-			case rejection != nil:
-				v.rejection = rejection
-			default:
-				if why != NotPassed {
-					passedOver[why]++
-				}
-				if record.Type != "" {
-					record.Offset, record.Published = v.message.offset, v.message.published
-					batch.Records = append(batch.Records, record)
-				}
-				continue
-			}
-		}
-		if v.message.offset >= a.judged {
-			rejected = append(rejected, v)
+	if time.Since(a.looked) > lookEvery {
+		if err := a.lookForDead(ctx, from); err != nil {
+			return err
 		}
 	}
-	if err := a.bury(ctx, rejected); err != nil {
+	sorted, err := a.sort(ctx, records)
+	if err != nil {
+		return err
+	}
+	if err := a.bury(ctx, sorted.rejected); err != nil {
 		return err
 	}
 	a.judged = max(a.judged, to)
+	batch := leaderboard.Batch{Partition: a.partition.id, From: from, To: to, Records: sorted.counting}
 	outcome, err := a.boards.Apply(ctx, batch)
 	if err != nil {
 		return err
 	}
-	a.count(batch, outcome, passedOver)
+	a.count(batch, outcome, sorted.others)
 	return nil
+}
+
+// sorted are the records of a batch by what is to become of them.
+type sorted struct {
+	counting []leaderboard.Record
+	rejected []verdict
+	// others are how many do not count for which reason, besides those rejected.
+	others map[outcome]int
+}
+
+func (a *activities) sort(ctx context.Context, records []verdict) (sorted, error) {
+	s := sorted{counting: make([]leaderboard.Record, 0, len(records)), others: map[outcome]int{}}
+	resolve := a.resolver(ctx)
+	for _, v := range records {
+		offset := v.message.offset
+		unjudged := offset >= a.judged
+		if _, dead := a.dead[offset]; dead {
+			if unjudged {
+				s.others[outcomeRefused]++
+			}
+			continue
+		}
+		if v.rejection == nil {
+			record, why, rejection, err := resolve(v.activity)
+			if err != nil {
+				return s, err
+			}
+			v.rejection = rejection
+			if why != NotPassed {
+				s.others[outcome(why)]++
+			}
+			if record.Type != "" {
+				record.Offset, record.Published = offset, v.message.published
+				s.counting = append(s.counting, record)
+			}
+		}
+		if v.rejection != nil && unjudged {
+			s.rejected = append(s.rejected, v)
+		}
+	}
+	return s, nil
 }
 
 // resolver resolves the activities of one batch. The first target that is unknown
@@ -147,22 +192,24 @@ func (a *activities) bury(ctx context.Context, rejected []verdict) error {
 		letters[i] = deadLetter(a.partition, v.message, v.rejection, now)
 	}
 	if err := a.letters.WriteMessages(ctx, letters...); err != nil {
+		a.looked = time.Time{} // some may have been written
 		return fmt.Errorf("write %d dead letters to topic %s: %w", len(letters), a.letters.Topic, err)
 	}
 	for _, v := range rejected {
+		a.dead[v.message.offset] = struct{}{}
 		a.metrics.deadLetters.WithLabelValues(string(v.rejection.Reason)).Inc()
 	}
 	a.metrics.count(outcomeDeadLetter, len(letters))
 	return nil
 }
 
-func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, passedOver map[PassedOver]int) {
+func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, others map[outcome]int) {
 	a.metrics.count(outcomeApplied, o.Applied)
 	a.metrics.count(outcomeRepeated, o.Repeated)
 	a.metrics.count(outcomeStale, o.Stale)
 	a.metrics.count(outcomeDuplicate, o.Duplicated)
-	for why, n := range passedOver {
-		a.metrics.count(outcome(why), n)
+	for what, n := range others {
+		a.metrics.count(what, n)
 	}
 	a.metrics.batchRecords.Observe(float64(len(b.Records)))
 	now := leaderboard.MillisOf(time.Now())

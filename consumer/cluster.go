@@ -9,6 +9,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
+
+	"leaderboard"
 )
 
 // Cluster says how to reach Kafka.
@@ -106,12 +108,4 @@ func greet(ctx context.Context, dialer *kafka.Dialer, address string) error {
 }
 
 // temporary tells an error that time may mend from one that it will not.
-func temporary(err error) bool {
-	var fatal *fatalError
-	return !errors.As(err, &fatal)
-}
-
-// fatalError ends the consumer: going on would make boards that differ from the log.
-type fatalError struct{ reason string }
-
-func (e *fatalError) Error() string { return e.reason }
+func temporary(err error) bool { return !errors.Is(err, leaderboard.ErrCannotGoOn) }

@@ -45,6 +45,7 @@ type Consumer struct {
 	letters, erase, erasures *kafka.Writer
 
 	catalog *catalog
+	refused *Refused
 	health  *health
 	log     *slog.Logger
 	metrics *metrics
@@ -81,6 +82,7 @@ func New(config Config) (*Consumer, error) {
 		erase:    config.Cluster.Writer(t.Activities),
 		erasures: config.Cluster.Writer(t.Erasures),
 		catalog:  newCatalog(client, t.Catalog, config.Log, m),
+		refused:  NewRefused(config.Cluster, t),
 		health:   newHealth(),
 		log:      config.Log,
 		metrics:  m,
@@ -163,9 +165,8 @@ func (c *Consumer) serve(ctx context.Context) error {
 		c.start(ctx, generation, cancel)
 	}
 	err = group.Close()
-	var fatal *fatalError
-	if errors.As(context.Cause(ctx), &fatal) {
-		return fatal
+	if cause := context.Cause(ctx); !temporary(cause) {
+		return cause
 	}
 	return err
 }
@@ -184,7 +185,7 @@ func (c *Consumer) start(ctx context.Context, generation *kafka.Generation, fata
 			switch topic {
 			case t.Activities:
 				run = newLane(c, p, commit, &activities{
-					partition: p, boards: c.config.Boards, catalog: c.catalog, letters: c.letters, metrics: c.metrics,
+					partition: p, boards: c.config.Boards, catalog: c.catalog, letters: c.letters, refused: c.refused, metrics: c.metrics,
 				}).run
 			case t.Catalog:
 				documents := c.documents(p, c.config.Catalog, parseCatalogRecord)

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -21,6 +22,39 @@ const (
 // topic/partition/offset of its first home, by which a record that has no event id
 // is known.
 const HeaderOrigin = "dl.origin"
+
+// Place is where a record lies in Kafka.
+type Place struct {
+	Topic     string
+	Partition int
+	Offset    int64
+}
+
+// String is topic/partition/offset.
+func (p Place) String() string { return fmt.Sprintf("%s/%d/%d", p.Topic, p.Partition, p.Offset) }
+
+// PlaceOfDeadLetter tells from the headers of a dead letter where the record lies
+// that it speaks of. The last header of a name counts: a record may have brought
+// such headers itself.
+func PlaceOfDeadLetter(headers []kafka.Header) (Place, error) {
+	found := map[string]string{}
+	for _, h := range headers {
+		found[h.Key] = string(h.Value)
+	}
+	topic := found[HeaderTopic]
+	if topic == "" {
+		return Place{}, fmt.Errorf("header %s is missing", HeaderTopic)
+	}
+	partition, err := strconv.Atoi(found[HeaderPartition])
+	if err != nil {
+		return Place{}, fmt.Errorf("header %s: %w", HeaderPartition, err)
+	}
+	offset, err := strconv.ParseInt(found[HeaderOffset], 10, 64)
+	if err != nil {
+		return Place{}, fmt.Errorf("header %s: %w", HeaderOffset, err)
+	}
+	return Place{topic, partition, offset}, nil
+}
 
 // deadLetter makes the dead letter of a record: the record as it came, and why.
 func deadLetter(p partition, m message, r *Rejection, now time.Time) kafka.Message {

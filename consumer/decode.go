@@ -65,6 +65,9 @@ func DecodeActivity(value []byte, published leaderboard.Millis) (leaderboard.Act
 		return leaderboard.Activity{}, err
 	}
 	p := parser{published: published}
+	if published <= 0 {
+		p.fail(ReasonInvalidField, "the record has no Kafka timestamp")
+	}
 	a := leaderboard.Activity{Type: leaderboard.TypeActivity, EventID: p.text(f.eventID)}
 	if f.notification {
 		a.Type = leaderboard.TypeTotal

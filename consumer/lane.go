@@ -22,7 +22,8 @@ type handler[R any] interface {
 	decode(m message) R
 	// handle brings the records of [from, to) to where they belong. It may be
 	// called again with the same range after an error. An error that wraps
-	// leaderboard.ErrTailLost sends the lane back to resume.
+	// leaderboard.ErrTailLost sends the lane back to resume. One that wraps
+	// leaderboard.ErrCannotGoOn ends the consumer, from whichever method it comes.
 	handle(ctx context.Context, from, to int64, records []R) error
 	// sync takes note that everything below to was handled, and tells from
 	// Redis where the partition would go on: the offset to commit.
@@ -116,9 +117,9 @@ func (l *lane[R]) start(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	if next > end {
-		return 0, &fatalError{fmt.Sprintf(
-			"%s/%d ends at offset %d, but Redis has applied it up to %d: the topic was made anew. Build the boards into a new generation, or empty this Redis",
-			l.partition.topic, l.partition.id, end, next)}
+		return 0, fmt.Errorf(
+			"%w: %s/%d ends at offset %d, but Redis has applied it up to %d: the topic was made anew. Build the boards into a new generation, or empty this Redis",
+			leaderboard.ErrCannotGoOn, l.partition.topic, l.partition.id, end, next)
 	}
 	if next < first {
 		l.metrics.holes.WithLabelValues(l.partition.topic).Inc()

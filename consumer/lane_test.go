@@ -107,8 +107,8 @@ func TestLaneTriesAgainWithABackoff(t *testing.T) {
 }
 
 func TestLaneGivesUpWhatIsNotTemporary(t *testing.T) {
-	fatal := &fatalError{"the topic was made anew"}
-	for _, end := range []error{fmt.Errorf("fence: %w", leaderboard.ErrTailLost), fatal} {
+	for _, lasting := range []error{leaderboard.ErrTailLost, leaderboard.ErrCannotGoOn} {
+		end := fmt.Errorf("fence: %w", lasting)
 		h := &scripted{answers: []error{end}}
 		l := scriptedLane(h, func(int64) error { return nil })
 		if err := l.handle(t.Context(), 0, chunksOf(1), &backoff{}); !errors.Is(err, end) || len(h.calls) != 1 {

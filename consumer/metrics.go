@@ -79,7 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range Reasons {
 		m.deadLetters.WithLabelValues(string(r))
 	}
-	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcomeDuplicate, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter} {
+	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcomeDuplicate, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter, outcomeRefused} {
 		m.records.WithLabelValues(string(o))
 	}
 	return m
@@ -95,6 +95,8 @@ const (
 	outcomeStale      outcome = "stale_total"
 	outcomeDuplicate  outcome = "duplicate"
 	outcomeDeadLetter outcome = "dead_letter"
+	// outcomeRefused is of a record that was a dead letter when it was read again.
+	outcomeRefused outcome = "dead_letter_before"
 )
 
 func (m *metrics) count(o outcome, n int) {

@@ -152,11 +152,7 @@ func readMessage(r *protocol.Record, discard bool) (message, error) {
 	if err != nil {
 		return message{}, err
 	}
-	published := leaderboard.MillisOf(r.Time)
-	if published <= 0 { // the producer set none
-		published = leaderboard.MillisOf(time.Now())
-	}
-	return message{offset: r.Offset, published: published, key: key, value: value, headers: r.Headers}, nil
+	return message{offset: r.Offset, published: leaderboard.MillisOf(r.Time), key: key, value: value, headers: r.Headers}, nil
 }
 
 // bounds asks for the partition's first offset and the one after its last.

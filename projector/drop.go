@@ -102,7 +102,8 @@ func graceLeft(meta map[string]string, generation int, grace time.Duration, now 
 // fieldsOf are the fields of lb:meta that go with a generation.
 func fieldsOf(meta map[string]string, generation int) []string {
 	return slices.DeleteFunc(slices.Collect(maps.Keys(meta)), func(field string) bool {
-		return field != leaderboard.MetaShards(generation) && field != leaderboard.MetaRetired(generation) &&
+		return field != leaderboard.MetaShards(generation) && field != leaderboard.MetaDedupeWindow(generation) &&
+			field != leaderboard.MetaRetired(generation) &&
 			!strings.HasPrefix(field, leaderboard.MetaBegunPrefix(generation)) &&
 			!strings.HasPrefix(field, leaderboard.MetaIncompletePrefix(generation)) &&
 			!strings.HasPrefix(field, leaderboard.MetaHolePrefix(generation))

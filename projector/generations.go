@@ -22,7 +22,10 @@ type Generation struct {
 	Read bool
 	// Dropped is true of one whose drop did not come to its end.
 	Dropped bool
-	Boards  int64
+	// DedupeWindow is the one that it is built with; nil before a projector has
+	// settled it.
+	DedupeWindow *leaderboard.Millis
+	Boards       int64
 	// Next is, by partition, the first offset that is not applied on every shard
 	// yet. A partition that it lacks has not begun.
 	Next map[int]int64
@@ -75,6 +78,10 @@ func Generations(ctx context.Context, client redis.UniversalClient) ([]Generatio
 
 func (g *Generation) describe(ctx context.Context, client redis.UniversalClient, meta map[string]string) error {
 	g.Read = meta[leaderboard.MetaRead] == strconv.Itoa(g.Generation)
+	var err error
+	if g.DedupeWindow, err = readDedupeWindow(meta, g.Generation); err != nil {
+		return err
+	}
 	for field, value := range meta {
 		if text, ok := strings.CutPrefix(field, leaderboard.MetaIncompletePrefix(g.Generation)); ok {
 			partition, err := strconv.Atoi(text)
@@ -151,17 +158,4 @@ func Promote(ctx context.Context, client redis.UniversalClient, generation int) 
 		return c, nil
 	})
 	return before, err
-}
-
-// refuseDropped finds fault with a generation that was dropped.
-func (p *Projector) refuseDropped(ctx context.Context) error {
-	generation := p.config.Generation
-	dropped, err := p.redis.HExists(ctx, leaderboard.MetaKey, leaderboard.MetaDropped(generation)).Result()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", leaderboard.MetaKey, p.counted(err))
-	}
-	if dropped {
-		return fmt.Errorf("generation %d was dropped and cannot be written again: end this projector, or start it with --generation (GENERATION) of another number", generation)
-	}
-	return nil
 }

@@ -21,7 +21,8 @@ type Config struct {
 	// Shards is the number of shards of a generation that does not exist yet. 0: 16.
 	Shards int
 	// DedupeWindow is how far apart two records with the same event id may be
-	// published to count once. 0: every record counts.
+	// published to count once. 0: every record counts. A generation has one: a
+	// projector with another is refused.
 	DedupeWindow time.Duration
 	Log          *slog.Logger
 	Registerer   prometheus.Registerer
@@ -82,26 +83,6 @@ func (p *Projector) Ready(ctx context.Context) error {
 		return fmt.Errorf("redis does not answer: %w", err)
 	}
 	return nil
-}
-
-// layout reads where the generation lies, after fixing its shards when it is new.
-func (p *Projector) layout(ctx context.Context) (leaderboard.Layout, error) {
-	if err := p.refuseDropped(ctx); err != nil {
-		return leaderboard.Layout{}, err
-	}
-	shards := leaderboard.MetaShards(p.config.Generation)
-	commands, err := p.pipelined(ctx, func(pipe redis.Pipeliner) {
-		pipe.HSetNX(ctx, leaderboard.MetaKey, shards, p.config.Shards)
-		pipe.HGet(ctx, leaderboard.MetaKey, shards)
-	})
-	if err != nil {
-		return leaderboard.Layout{}, fmt.Errorf("read %s: %w", leaderboard.MetaKey, err)
-	}
-	n, err := commands[1].(*redis.StringCmd).Int()
-	if err != nil || n <= 0 {
-		return leaderboard.Layout{}, fmt.Errorf("%s holds no number of shards in %s: %w", leaderboard.MetaKey, shards, err)
-	}
-	return leaderboard.Layout{Generation: p.config.Generation, Shards: n}, nil
 }
 
 // pipelined sends commands together. A missing value is no error here.

@@ -24,21 +24,32 @@ func BeginRestore(ctx context.Context, client redis.UniversalClient, l leaderboa
 		return err
 	}
 	return changeMeta(ctx, client, func(meta map[string]string, _ time.Time) (metaChange, error) {
-		shards := leaderboard.MetaShards(l.Generation)
-		text, there := meta[shards]
-		known := fieldsOf(meta, l.Generation)
-		switch {
-		case meta[leaderboard.MetaDropped(l.Generation)] != "":
-			return metaChange{}, fmt.Errorf("generation %d was dropped and cannot be written again: restore into one of another number", l.Generation)
-		case len(written) > 0, there && len(known) > 1, !there && len(known) > 0:
-			return metaChange{}, fmt.Errorf("generation %d is not empty: restore into one of another number; leaderboard generations drop %d frees this one", l.Generation, l.Generation)
-		case there && text != strconv.Itoa(l.Shards):
-			return metaChange{}, fmt.Errorf("generation %d has %s shards and the snapshot %d: restore into one of another number", l.Generation, text, l.Shards)
-		}
 		set := notes.fields(l.Generation)
-		set[shards] = l.Shards
-		return metaChange{set: set}, nil
+		set[leaderboard.MetaShards(l.Generation)] = l.Shards
+		return metaChange{set: set}, restorable(meta, l.Generation, len(written) > 0, set)
 	})
+}
+
+// restorable finds fault with a generation that is to get those fields. One that a
+// projector has settled, and no more, may get them.
+func restorable(meta map[string]string, generation int, written bool, set map[string]any) error {
+	if _, dropped := meta[leaderboard.MetaDropped(generation)]; dropped {
+		return fmt.Errorf("generation %d was dropped and cannot be written again: restore into one of another number", generation)
+	}
+	shards, window := leaderboard.MetaShards(generation), leaderboard.MetaDedupeWindow(generation)
+	for _, field := range fieldsOf(meta, generation) {
+		written = written || (field != shards && field != window)
+	}
+	if written {
+		return fmt.Errorf("generation %d is not empty: restore into one of another number; leaderboard generations drop %d frees this one", generation, generation)
+	}
+	for field, what := range map[string]string{shards: "shards", window: "ms of dedupe window"} {
+		has, known := meta[field]
+		if gets, given := set[field]; known && given && has != fmt.Sprint(gets) {
+			return fmt.Errorf("generation %d has %s %s and the snapshot %v: restore into one of another number", generation, has, what, gets)
+		}
+	}
+	return nil
 }
 
 // errInvaded says that a projector writes what is being restored.

@@ -15,8 +15,10 @@ import (
 	"leaderboard"
 )
 
-// Notes are what lb:meta says of the partitions of a generation.
+// Notes are what lb:meta says of a generation besides its shards.
 type Notes struct {
+	// DedupeWindow is as that of a [Generation].
+	DedupeWindow *leaderboard.Millis
 	// Begun are the partitions that every shard has a fence of.
 	Begun []int
 	// Incomplete are the partitions that are being read again from their start, with
@@ -42,6 +44,9 @@ func ReadNotes(ctx context.Context, client redis.UniversalClient, generation int
 		return leaderboard.Layout{}, Notes{}, fmt.Errorf("generation %d: %w", generation, ErrNoGeneration)
 	}
 	notes := Notes{Incomplete: map[int]int64{}}
+	if notes.DedupeWindow, err = readDedupeWindow(meta, generation); err != nil {
+		return leaderboard.Layout{}, Notes{}, err
+	}
 	for field, value := range meta {
 		if err := notes.add(generation, field, value); err != nil {
 			return leaderboard.Layout{}, Notes{}, fmt.Errorf("%s has a field %q with %q: %w", leaderboard.MetaKey, field, value, err)
@@ -83,6 +88,9 @@ func (n *Notes) add(generation int, field, value string) error {
 // fields are the notes as fields of lb:meta for a generation.
 func (n *Notes) fields(generation int) map[string]any {
 	fields := map[string]any{}
+	if n.DedupeWindow != nil {
+		fields[leaderboard.MetaDedupeWindow(generation)] = int64(*n.DedupeWindow)
+	}
 	for _, partition := range n.Begun {
 		fields[leaderboard.MetaBegun(generation, partition)] = 1
 	}

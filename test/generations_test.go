@@ -63,10 +63,26 @@ func TestGenerations(t *testing.T) {
 	readers.end()
 	s.api.checkBoards(d)
 	s.expectFreed(1)
-	s.projector.AwaitNotReady("generation 1 was dropped", "--generation (GENERATION)")
+	s.projector.AwaitEnd(1, "generation 1 was dropped", "--generation (GENERATION)")
 	s.refuses("generations promote 1 --force", "generation 1: ")
-	s.projector.Stop()
 	second.Stop()
+}
+
+// TestDroppedGenerationEndsItsProjectors drops a generation whose projector has
+// nothing to do, and starts another one of it.
+func TestDroppedGenerationEndsItsProjectors(t *testing.T) {
+	s := startServices(t, madeUpPurchases(t))
+	second := s.launchGeneration(2)
+	second.AwaitReady()
+	s.operate("generations drop 2")
+	second.AwaitEnd(1, "generation 2 was dropped", "--generation (GENERATION)")
+	again := s.launchGeneration(2)
+	again.AwaitEnd(1, "generation 2 was dropped", "--generation (GENERATION)")
+	if strings.Contains(again.Log(), "partitions assigned") {
+		t.Error("a projector that is refused has joined the group")
+	}
+	s.expectFreed(2)
+	s.projector.Stop()
 }
 
 // TestDropIsTakenUpAgain leaves something of a dropped generation behind, as a
@@ -130,8 +146,7 @@ func (s *services) publishPart(path string) {
 // is new.
 func (s *services) launchGeneration(n int) *programs.Program {
 	s.t.Helper()
-	return programs.Launch(s.t, nil, "projector", append(s.kafkaFlags(),
-		"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms", "--generation", fmt.Sprint(n), "--shards", "5")...)
+	return s.launchProjector("--generation", fmt.Sprint(n), "--shards", "5")
 }
 
 // run runs bin/leaderboard with a command and the flags of the servers.
@@ -178,6 +193,7 @@ func (s *services) refuses(command string, words ...string) {
 type generation struct {
 	Generation, Shards, Boards, Behind int
 	Read                               bool
+	DedupeWindow                       string
 	Incomplete                         []int
 	Partitions                         []struct{ Partition, Next, End, Behind int }
 }

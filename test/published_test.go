@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,18 +71,20 @@ func TestProjectorKilled(t *testing.T) {
 
 // services are the real programs on a real Kafka and a real Redis.
 type services struct {
-	t                *testing.T
-	brokers          []string
-	topics           string
-	redis            string
+	t       *testing.T
+	brokers []string
+	topics  string
+	redis   string
+	// projectorFlags are those of every projector, besides the servers'.
+	projectorFlags   []string
 	projector, query *programs.Program
 	api              *api
 }
 
 // startServices starts them on the servers that tests share.
-func startServices(t *testing.T, d dataset) *services {
+func startServices(t *testing.T, d dataset, projectorFlags ...string) *services {
 	t.Helper()
-	s := &services{t: t, brokers: servers.Kafka(t), topics: servers.Topics(t), redis: servers.Redis(t)}
+	s := &services{t: t, brokers: servers.Kafka(t), topics: servers.Topics(t), redis: servers.Redis(t), projectorFlags: projectorFlags}
 	s.launch(d)
 	s.projector.AwaitReady()
 	s.applyCatalog(d)
@@ -105,10 +108,10 @@ func (s *services) applyCatalog(d dataset) {
 	s.api = newAPI(s.t, s.query.API(), "tester", "a secret")
 }
 
-func (s *services) launchProjector() *programs.Program {
+func (s *services) launchProjector(flags ...string) *programs.Program {
 	s.t.Helper()
-	return programs.Launch(s.t, nil, "projector", append(s.kafkaFlags(),
-		"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms")...)
+	return programs.Launch(s.t, nil, "projector", slices.Concat(s.kafkaFlags(),
+		[]string{"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms"}, s.projectorFlags, flags)...)
 }
 
 func (s *services) startProjector() {

@@ -98,6 +98,55 @@ func (s *services) checkReplays(origin string, times int) {
 	}
 }
 
+// TestReplayCountsOnce builds boards anew after a dead letter was replayed, one was
+// discarded and one is left, under a catalog that has their target by then: what
+// was a dead letter counts by its replay only. Event ids are not looked at.
+func TestReplayCountsOnce(t *testing.T) {
+	s := startForLetters(t, "--dedupe-window", "0")
+	record := func(user string) kafka.Message {
+		return kafka.Message{Key: []byte("1:" + user), Value: []byte(strings.NewReplacer(`"userId":5`, `"userId":`+user, `:10`, `:99`).Replace(activityWith("", "")))}
+	}
+	s.publishRecords(record("5"), record("6"), record("7"))
+	s.projector.AwaitRecords(3)
+	byUser := map[string]string{}
+	for _, l := range s.letters("") {
+		shown := s.operate("deadletters show " + l.Letter)
+		for _, user := range []string{"5", "6", "7"} {
+			if strings.Contains(shown, `"userId":`+user) {
+				byUser[user] = l.Letter
+			}
+		}
+	}
+	s.applyLateGroup()
+	s.operate("deadletters replay " + byUser["5"])
+	s.operate("deadletters discard " + byUser["6"])
+	s.publishRecords(record("8"))
+	s.projector.AwaitRecords(5)
+	want := []ranking{{Rank: 1, User: 5, Value: "2"}, {Rank: 2, User: 8, Value: "2"}}
+	s.expectLateBoard(want...)
+	s.expectVerify(0)
+
+	second := s.launchGeneration(2)
+	second.AwaitReady()
+	second.AwaitRecords(5)
+	if got := second.Metric("leaderboard_records_total", "outcome", "dead_letter_before"); got != 3 {
+		t.Errorf("%v records are known to be dead letters, want 3", got)
+	}
+	s.operate("generations promote 2")
+	s.awaitRead(2)
+	s.expectLateBoard(want...)
+	s.expectVerify(0)
+	second.Stop()
+
+	if err := s.store().FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.expectLateBoard(want...)
+	if letters := s.letters(""); len(letters) != 1 {
+		t.Errorf("the dead letters are %+v, want the one of user 7", letters)
+	}
+}
+
 // TestDeadLettersAreChosen filters a set of dead letters in all ways.
 func TestDeadLettersAreChosen(t *testing.T) {
 	s := startForLetters(t)
@@ -201,18 +250,11 @@ func TestReplayCutOff(t *testing.T) {
 	}
 }
 
-func startForLetters(t *testing.T, flags ...string) *services {
+func startForLetters(t *testing.T, projectorFlags ...string) *services {
 	t.Helper()
 	catalog := t.TempDir() + "/catalog.yaml"
 	writeFile(t, catalog, deadLetterCatalog)
-	s := startServices(t, dataset{org: "1", catalog: catalog})
-	if len(flags) > 0 {
-		s.projector.Stop()
-		s.projector = programs.Launch(t, nil, "projector", append(append(s.kafkaFlags(),
-			"--kafka-group", s.topics, "--redis-addrs", s.redis, "--sync-interval", "200ms"), flags...)...)
-		s.projector.AwaitReady()
-	}
-	return s
+	return startServices(t, dataset{org: "1", catalog: catalog}, projectorFlags...)
 }
 
 func (s *services) publishRecords(messages ...kafka.Message) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"reflect"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -109,6 +111,52 @@ func TestRestoreShardFailsAnywhere(t *testing.T) {
 		return
 	}
 	t.Error("the shard is never restored")
+}
+
+// TestRestoreTakesOverWhatIsSettled restores into a generation of which a projector
+// has settled shards and window, and nothing else.
+func TestRestoreTakesOverWhatIsSettled(t *testing.T) {
+	store := redis.NewClient(&redis.Options{Addr: servers.Redis(t)})
+	defer store.Close()
+	hour := leaderboard.Millis(3_600_000)
+	layout := leaderboard.Layout{Generation: 4, Shards: 2}
+	for _, c := range []struct {
+		settled map[string]string
+		window  *leaderboard.Millis
+		refusal string
+	}{
+		{nil, &hour, ""},
+		{map[string]string{"shards:4": "2"}, &hour, ""},
+		{map[string]string{"shards:4": "2", "dedupe:4": "3600000"}, &hour, ""},
+		{map[string]string{"shards:4": "2", "dedupe:4": "0"}, nil, ""},
+		{map[string]string{"shards:4": "3", "dedupe:4": "3600000"}, &hour, "3 shards and the snapshot 2"},
+		{map[string]string{"shards:4": "2", "dedupe:4": "0"}, &hour, "0 ms of dedupe window and the snapshot 3600000"},
+		{map[string]string{"shards:4": "2", "begun:4:0": "1"}, &hour, "not empty"},
+		{map[string]string{"dropped:4": "2"}, &hour, "was dropped"},
+	} {
+		want := maps.Clone(c.settled)
+		if err := store.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if c.settled != nil {
+			if err := store.HSet(t.Context(), "lb:meta", c.settled).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := projector.BeginRestore(t.Context(), store, layout, projector.Notes{DedupeWindow: c.window})
+		if c.refusal != "" && (err == nil || !strings.Contains(err.Error(), c.refusal)) || c.refusal == "" && err != nil {
+			t.Errorf("with %v it says %v, want %q", c.settled, err, c.refusal)
+		}
+		if c.refusal == "" {
+			want = map[string]string{"shards:4": "2", "dedupe:4": "3600000"}
+			if c.window == nil {
+				want["dedupe:4"] = "0"
+			}
+		}
+		if got := store.HGetAll(t.Context(), "lb:meta").Val(); !maps.Equal(got, want) {
+			t.Errorf("with %v lb:meta becomes %v, want %v", c.settled, got, want)
+		}
+	}
 }
 
 // shardOfManyUsers takes several steps to write.

@@ -117,7 +117,7 @@ func TestSnapshotHoldsAll(t *testing.T) {
 		t.Errorf("on the other Redis is\n%v, want\n%v", got, want)
 	}
 	if got := elsewhere.contents("lb:meta"); !reflect.DeepEqual(got, map[string]any{"lb:meta": map[string]string{
-		"read": "1", "shards:1": "16", "begun:1:0": "1", "begun:1:1": "1", "begun:1:2": "1", "begun:1:3": "1",
+		"read": "1", "shards:1": "16", "dedupe:1": "86400000", "begun:1:0": "1", "begun:1:1": "1", "begun:1:2": "1", "begun:1:3": "1",
 	}}) {
 		t.Errorf("lb:meta of the other Redis is %v", got)
 	}

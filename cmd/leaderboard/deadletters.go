@@ -36,6 +36,7 @@ func (b *letterBox) open(ctx context.Context, std streams) (*deadletters.Box, er
 	}
 	return &deadletters.Box{
 		Cluster: cluster, Topic: topics.DeadLetters, SettledTopic: settled, CatalogTopic: topics.Catalog,
+		ProfilesTopic: topics.Profiles, ErasuresTopic: topics.Erasures,
 		Log: slog.New(slog.NewTextHandler(std.err, nil)),
 	}, nil
 }
@@ -187,11 +188,16 @@ func (c *settleSettings) settle(ctx context.Context, std streams, as deadletters
 	defer settler.Close()
 	list := newLetterList(std.out, c.JSON)
 	err = settleAll(ctx, box, filter, func(batch []deadletters.Letter) error {
-		if err := settler.Settle(ctx, as, batch); err != nil {
+		outcomes, err := settler.Settle(ctx, as, batch)
+		if err != nil {
 			return err
 		}
-		for i := range batch {
-			list.add(&batch[i])
+		for i, outcome := range outcomes {
+			if outcome == deadletters.Erased {
+				list.addErased(&batch[i])
+			} else {
+				list.add(&batch[i])
+			}
 		}
 		return nil
 	})
@@ -221,6 +227,11 @@ func settleAll(ctx context.Context, box *deadletters.Box, filter deadletters.Fil
 }
 
 type replayCommand struct{ settleSettings }
+
+// Help is what --help says besides.
+func (c *replayCommand) Help() string {
+	return `A record whose user was erased after it was published first is not published again: its dead letter is settled as erased, and listed apart. So is one of a user who was ever erased, when the log does not go back to where the record was published first.`
+}
 
 func (c *replayCommand) execute(ctx context.Context, std streams) error {
 	return c.settle(ctx, std, deadletters.Replayed)

@@ -16,7 +16,7 @@ type devCommand struct {
 	Data        string     `env:"DATA_DIR" placeholder:"DIR" help:"Keep everything here, to come back with it after a restart."`
 	Catalog     string     `env:"CATALOG_FILE" placeholder:"FILE" help:"Catalog (YAML); a small built-in one without it."`
 	Profiles    string     `env:"PROFILES_FILE" placeholder:"FILE.jsonl" help:"Profiles to publish."`
-	Activities  string     `env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities to publish, unless --data has some already; .jsonl.gz too."`
+	Activities  string     `env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities to publish, unless --data has some already; .jsonl.gz too. When a start with --data was cut off before it had published all of the file, the next one publishes the rest."`
 	Simulate    *bool      `env:"SIMULATE" placeholder:"BOOL" help:"Publish made-up activities all the time; so without --activities, off with --simulate=false."`
 	ClientsFile string     `env:"CLIENTS_FILE" placeholder:"FILE" help:"Clients that may call; without it demo with the secret demo, of the catalog's first organisation."`
 	Log         daemon.Log `embed:"" set:"log_level=warn"`

@@ -215,17 +215,3 @@ func newExportedRecord(topic string, r consumer.LogRecord) exportedRecord {
 	}
 	return exported
 }
-
-// reach reaches the brokers and makes no topic: one that is missing holds nothing.
-func reach(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
-	cluster, err := settings.Cluster(name)
-	if err != nil {
-		return cluster, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
-	defer cancel()
-	if err := cluster.Probe(ctx); err != nil {
-		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
-	}
-	return cluster, nil
-}

@@ -20,15 +20,17 @@ import (
 
 // generationProgress is a generation held against the log.
 type generationProgress struct {
-	Generation int                 `json:"generation"`
-	Read       bool                `json:"read"`
-	Dropped    bool                `json:"dropped"`
-	Shards     int                 `json:"shards"`
-	Boards     int64               `json:"boards"`
-	Behind     int64               `json:"behind"`
-	Partitions []partitionProgress `json:"partitions"`
-	Incomplete []int               `json:"incomplete"`
-	Holes      []hole              `json:"holes"`
+	Generation int  `json:"generation"`
+	Read       bool `json:"read"`
+	Dropped    bool `json:"dropped"`
+	Shards     int  `json:"shards"`
+	// DedupeWindow is empty before a projector has settled it.
+	DedupeWindow string              `json:"dedupeWindow"`
+	Boards       int64               `json:"boards"`
+	Behind       int64               `json:"behind"`
+	Partitions   []partitionProgress `json:"partitions"`
+	Incomplete   []int               `json:"incomplete"`
+	Holes        []hole              `json:"holes"`
 }
 
 // partitionProgress is how far a generation has come with one partition: Behind
@@ -53,6 +55,9 @@ func newGenerationProgress(g projector.Generation, log []leaderboard.Extent) gen
 		Partitions: make([]partitionProgress, len(log)),
 		Incomplete: append([]int{}, g.Incomplete...),
 		Holes:      make([]hole, len(g.Holes)),
+	}
+	if g.DedupeWindow != nil {
+		p.DedupeWindow = (time.Duration(*g.DedupeWindow) * time.Millisecond).String()
 	}
 	for i, h := range g.Holes {
 		p.Holes[i] = hole(h)

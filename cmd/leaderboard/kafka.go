@@ -14,8 +14,8 @@ import (
 // kafkaTimeout is how long the brokers have to answer at the start.
 const kafkaTimeout = 10 * time.Second
 
-// connect reaches the brokers and makes the topics that are missing.
-func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
+// reach reaches the brokers and makes no topic: one that is missing holds nothing.
+func reach(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
 	cluster, err := settings.Cluster(name)
 	if err != nil {
 		return cluster, err
@@ -25,6 +25,17 @@ func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, err
 	if err := cluster.Probe(ctx); err != nil {
 		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
 	}
+	return cluster, nil
+}
+
+// connect reaches the brokers and makes the topics that are missing.
+func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, error) {
+	cluster, err := reach(ctx, settings)
+	if err != nil {
+		return cluster, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
+	defer cancel()
 	if err := cluster.EnsureTopics(ctx, settings.TopicNames(), settings.Partitions); err != nil {
 		return cluster, fmt.Errorf("the brokers that --kafka-brokers (KAFKA_BROKERS) names do not have the topics: %w", err)
 	}

@@ -38,6 +38,8 @@ type letterList struct {
 	out    io.Writer
 	asJSON bool
 	lines  []letterLine
+	// erased are those whose records were to be replayed and were not.
+	erased []letterLine
 }
 
 func newLetterList(out io.Writer, asJSON bool) *letterList {
@@ -48,42 +50,65 @@ func (l *letterList) add(letter *deadletters.Letter) {
 	l.lines = append(l.lines, newLetterLine(letter))
 }
 
+func (l *letterList) addErased(letter *deadletters.Letter) {
+	l.erased = append(l.erased, newLetterLine(letter))
+}
+
 // end prints the list.
 func (l *letterList) end(noun string) error {
-	byReason := map[consumer.Reason]int{}
-	for i := range l.lines {
-		byReason[l.lines[i].Reason]++
-	}
 	if l.asJSON {
-		return writeJSON(l.out, map[string]any{"deadLetters": l.lines, "byReason": byReason})
+		list := map[string]any{"deadLetters": l.lines, "byReason": countByReason(l.lines)}
+		if len(l.erased) > 0 {
+			list["erased"] = l.erased
+		}
+		return writeJSON(l.out, list)
 	}
-	table := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
-	if len(l.lines) > 0 {
+	err := writeLetters(l.out, l.lines, noun)
+	if err == nil && len(l.erased) > 0 {
+		err = writeLetters(l.out, l.erased, "dead letters erased, their records not published as the users were erased since")
+	}
+	return err
+}
+
+func countByReason(lines []letterLine) map[consumer.Reason]int {
+	counts := map[consumer.Reason]int{}
+	for i := range lines {
+		counts[lines[i].Reason]++
+	}
+	return counts
+}
+
+// writeLetters writes a table of dead letters, and how many there are.
+func writeLetters(out io.Writer, lines []letterLine, noun string) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(lines) > 0 {
 		_, _ = fmt.Fprintln(table, "LETTER\tTIME\tREASON\tBOARD\tRECORD\tORIGIN\tDETAIL")
 	}
-	for _, line := range l.lines {
+	for _, line := range lines {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			line.Letter, line.Time.Format(letterTime), line.Reason, line.Board, line.Record, line.Origin, line.Detail)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	byReason := countByReason(lines)
 	var counts []string
 	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
 		counts = append(counts, fmt.Sprintf("%d %s", byReason[reason], reason))
 	}
 	if len(counts) == 0 {
-		_, err := fmt.Fprintf(l.out, "0 %s\n", noun)
+		_, err := fmt.Fprintf(out, "0 %s\n", noun)
 		return err
 	}
-	_, err := fmt.Fprintf(l.out, "%d %s: %s\n", len(l.lines), noun, strings.Join(counts, ", "))
+	_, err := fmt.Fprintf(out, "%d %s: %s\n", len(lines), noun, strings.Join(counts, ", "))
 	return err
 }
 
 // checkNamed finds the letters that were asked for by name and are not on the list.
 func (l *letterList) checkNamed(ids []string) error {
+	settled := slices.Concat(l.lines, l.erased)
 	missing := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return slices.ContainsFunc(l.lines, func(line letterLine) bool { return line.Letter == id })
+		return slices.ContainsFunc(settled, func(line letterLine) bool { return line.Letter == id })
 	})
 	if len(missing) > 0 {
 		return fmt.Errorf("not to be settled: %s; each is settled already, not there, or left out by a filter, see deadletters show", strings.Join(missing, ", "))

@@ -5,25 +5,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/verify"
-	"leaderboard/consumer"
 )
 
 type verifyCommand struct {
-	Board        []string      `env:"VERIFY_BOARDS" placeholder:"ORG:GROUP:RULE:PERIOD" help:"Board to compare, several separated by commas; without it all."`
-	Generation   int           `env:"VERIFY_GENERATION" default:"0" placeholder:"N" help:"Generation of boards to compare; 0 is the one that is read (${default})."`
-	Repair       bool          `env:"VERIFY_REPAIR" help:"Put what the log says in the place of every board that differs."`
-	JSON         bool          `env:"VERIFY_JSON" help:"Print JSON, with all the differences."`
-	DedupeWindow time.Duration `env:"DEDUPE_WINDOW" default:"24h" placeholder:"TIME" help:"What the projector runs with (${default})."`
-	Kafka        daemon.Kafka  `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
-	Redis        daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
-	Log          daemon.Log    `embed:"" set:"log_level=warn"`
+	Board      []string     `env:"VERIFY_BOARDS" placeholder:"ORG:GROUP:RULE:PERIOD" help:"Board to compare, several separated by commas; without it all."`
+	Generation int          `env:"VERIFY_GENERATION" default:"0" placeholder:"N" help:"Generation of boards to compare; 0 is the one that is read (${default})."`
+	Repair     bool         `env:"VERIFY_REPAIR" help:"Put what the log says in the place of every board that differs."`
+	JSON       bool         `env:"VERIFY_JSON" help:"Print JSON, with all the differences."`
+	Kafka      daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis      daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Log        daemon.Log   `embed:"" set:"log_level=warn"`
 }
 
 // Help is what --help says besides.
@@ -47,15 +44,12 @@ func (c *verifyCommand) Check() error {
 	if c.Generation < 0 {
 		mistakes = append(mistakes, daemon.Mistakenf("generation", "%d is negative", c.Generation))
 	}
-	if c.DedupeWindow < 0 {
-		mistakes = append(mistakes, daemon.Mistakenf("dedupe-window", "%s is negative", c.DedupeWindow))
-	}
 	return errors.Join(mistakes...)
 }
 
 func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 	c.Log.Logger(std.err) // takes what the Redis client has to say
-	cluster, err := c.reachKafka(ctx)
+	cluster, err := reach(ctx, &c.Kafka)
 	if err != nil {
 		return err
 	}
@@ -74,13 +68,12 @@ func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 		}
 	}
 	report, err := verify.Run(ctx, verify.Config{
-		Cluster:      cluster,
-		Topics:       c.Kafka.TopicNames(),
-		Redis:        store,
-		Generation:   c.Generation,
-		Boards:       boards,
-		DedupeWindow: c.DedupeWindow,
-		Repair:       c.Repair,
+		Cluster:    cluster,
+		Topics:     c.Kafka.TopicNames(),
+		Redis:      store,
+		Generation: c.Generation,
+		Boards:     boards,
+		Repair:     c.Repair,
 		Progress: func(stage string, steps int64) verify.Bar {
 			bar := progress(std.err, stage, steps)
 			progressbar.OptionShowBytes(false)(bar)
@@ -94,20 +87,6 @@ func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 		return errors.New("interrupted")
 	}
 	return err
-}
-
-// reachKafka makes no topic: one that is missing is no log to compare with.
-func (c *verifyCommand) reachKafka(ctx context.Context) (consumer.Cluster, error) {
-	cluster, err := c.Kafka.Cluster(name)
-	if err != nil {
-		return cluster, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
-	defer cancel()
-	if err := cluster.Probe(ctx); err != nil {
-		return cluster, fmt.Errorf("cannot use a broker that --kafka-brokers (KAFKA_BROKERS) names: %w", err)
-	}
-	return cluster, nil
 }
 
 func (c *verifyCommand) print(std streams, report *verify.Report) error {

@@ -35,7 +35,8 @@ func TestBoardsEqualOracle(t *testing.T) {
 
 // TestBoardsEqualOracleOnACluster does the same on a Redis Cluster of three.
 func TestBoardsEqualOracleOnACluster(t *testing.T) {
-	client := newCluster(t, 3)
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers.RedisCluster(t, 3)})
+	defer client.Close()
 	foldAndCompare(t, client, 1)
 	err := client.ForEachMaster(context.Background(), func(ctx context.Context, node *redis.Client) error {
 		n, err := node.DBSize(ctx).Result()
@@ -287,4 +288,16 @@ func readRanking(t *testing.T, client redis.UniversalClient, b leaderboard.Board
 		entries = append(entries, oracle.Entry{User: half[1], Milli: milli, Time: half[0]})
 	}
 	return entries
+}
+
+// onEveryNode does something to a single Redis, or to every master of a cluster.
+func onEveryNode(client redis.UniversalClient, do func(*redis.Client) error) error {
+	switch c := client.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(context.Background(), func(_ context.Context, node *redis.Client) error { return do(node) })
+	case *redis.Client:
+		return do(c)
+	default:
+		panic("neither a single Redis nor a cluster")
+	}
 }

@@ -101,6 +101,26 @@ func (p *Program) AwaitNotReady(parts ...string) {
 	})
 }
 
+// AwaitEnd waits until the program ends by itself, with that exit code and those
+// words.
+func (p *Program) AwaitEnd(code int, words ...string) {
+	p.t.Helper()
+	select {
+	case <-p.Process.Ended():
+	case <-time.After(ReadyLimit):
+		p.t.Fatalf("%s has not ended after %s", p.name, ReadyLimit)
+	}
+	if got := p.Process.ExitCode(); got != code {
+		p.t.Errorf("%s ended with code %d, want %d", p.name, got, code)
+	}
+	log := p.Log()
+	for _, part := range words {
+		if !strings.Contains(log, part) {
+			p.t.Errorf("%s ended without saying %q", p.name, part)
+		}
+	}
+}
+
 // NotReady is what the program lacks, empty when it is ready.
 func (p *Program) NotReady() string {
 	p.t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"leaderboard"
 	"leaderboard/consumer"
 	"leaderboard/projector"
 )
@@ -74,8 +75,20 @@ func NewProjector(c ProjectorConfig) (*Projector, error) {
 	return &Projector{consumer: in, projector: p}, nil
 }
 
-// Run consumes until ctx ends; the batch in flight is finished.
-func (p *Projector) Run(ctx context.Context) error { return p.consumer.Run(ctx) }
+// checkTimeout bounds the wait for a Redis that is away: the consumer asks again.
+const checkTimeout = 5 * time.Second
+
+// Run consumes until ctx ends; the batch in flight is finished. A projector that may
+// not write its generation does not join the group, which would interrupt others.
+func (p *Projector) Run(ctx context.Context) error {
+	check, cancel := context.WithTimeout(ctx, checkTimeout)
+	err := p.projector.Check(check)
+	cancel()
+	if errors.Is(err, leaderboard.ErrCannotGoOn) {
+		return err
+	}
+	return p.consumer.Run(ctx)
+}
 
 // Ready says what is missing at either end, and which setting it hangs on.
 func (p *Projector) Ready(ctx context.Context) error {

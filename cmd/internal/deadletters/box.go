@@ -25,17 +25,22 @@ type Outcome string
 const (
 	Replayed  Outcome = "replayed"
 	Discarded Outcome = "discarded"
+	// Erased is of a record that was to be replayed, and was not: its user was
+	// erased after it was published first.
+	Erased Outcome = "erased"
 )
 
 // Box is the dead letters, and what became of them.
 type Box struct {
 	Cluster consumer.Cluster
 	// Topic is the dead letters' topic. SettledTopic is compacted and holds a
-	// [Settlement] by the [Place] of the record.
+	// [Settlement] by the [consumer.Place] of the record.
 	Topic, SettledTopic string
 	// CatalogTopic is asked for the period of a record that names none.
 	CatalogTopic string
-	Log          *slog.Logger
+	// ProfilesTopic and ErasuresTopic tell which users were erased.
+	ProfilesTopic, ErasuresTopic string
+	Log                          *slog.Logger
 }
 
 // settlements reads what became of the records so far, by their places.

@@ -15,22 +15,12 @@ import (
 	"leaderboard/consumer"
 )
 
-// Place is where a record lies in Kafka.
-type Place struct {
-	Topic     string
-	Partition int
-	Offset    int64
-}
-
-// String is topic/partition/offset.
-func (p Place) String() string { return fmt.Sprintf("%s/%d/%d", p.Topic, p.Partition, p.Offset) }
-
 // Letter is a dead letter: a record as it came, and why it was refused.
 type Letter struct {
 	// At is where the dead letter lies, Record where the record lies that it
 	// speaks of.
-	At, Record Place
-	// Origin is the [Place] where the record was published first. It is Record
+	At, Record consumer.Place
+	// Origin is the [consumer.Place] where the record was published first. It is Record
 	// unless that one was published from the dead letters.
 	Origin string
 	Time   time.Time
@@ -47,9 +37,20 @@ type Letter struct {
 // ID names the letter among the dead letters: partition/offset.
 func (l *Letter) ID() string { return fmt.Sprintf("%d/%d", l.At.Partition, l.At.Offset) }
 
+// user is the record's user, orgId:userId, empty when it cannot be read: then it is
+// refused whenever it is published.
+func (l *Letter) user() string {
+	// Ids count although something else in the record is wrong.
+	a, _ := consumer.DecodeActivity(l.Value, leaderboard.MaxMillis)
+	if a.OrgID <= 0 || a.UserID <= 0 {
+		return ""
+	}
+	return leaderboard.UserKey(a.OrgID, a.UserID)
+}
+
 // parseLetter reads a record of the dead letters topic.
 func parseLetter(topic string, r consumer.LogRecord, catalog *leaderboard.Catalog) (Letter, error) {
-	l := Letter{At: Place{topic, r.Partition, r.Offset}, Key: r.Key, Value: r.Value}
+	l := Letter{At: consumer.Place{Topic: topic, Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value}
 	dead := map[string]string{}
 	for _, h := range r.Headers {
 		if strings.HasPrefix(h.Key, "dl.") {
@@ -60,7 +61,7 @@ func parseLetter(topic string, r consumer.LogRecord, catalog *leaderboard.Catalo
 	}
 	l.Reason, l.Detail = consumer.Reason(dead[consumer.HeaderReason]), dead[consumer.HeaderDetail]
 	var err error
-	if l.Record, err = parsePlace(dead); err != nil {
+	if l.Record, err = consumer.PlaceOfDeadLetter(r.Headers); err != nil {
 		return l, err
 	}
 	if l.Time, err = time.Parse(time.RFC3339, dead[consumer.HeaderTime]); err != nil {
@@ -72,22 +73,6 @@ func parseLetter(topic string, r consumer.LogRecord, catalog *leaderboard.Catalo
 	}
 	l.Board = boardOf(l.Value, catalog)
 	return l, nil
-}
-
-func parsePlace(headers map[string]string) (Place, error) {
-	topic := headers[consumer.HeaderTopic]
-	if topic == "" {
-		return Place{}, fmt.Errorf("header %s is missing", consumer.HeaderTopic)
-	}
-	partition, err := strconv.Atoi(headers[consumer.HeaderPartition])
-	if err != nil {
-		return Place{}, fmt.Errorf("header %s: %w", consumer.HeaderPartition, err)
-	}
-	offset, err := strconv.ParseInt(headers[consumer.HeaderOffset], 10, 64)
-	if err != nil {
-		return Place{}, fmt.Errorf("header %s: %w", consumer.HeaderOffset, err)
-	}
-	return Place{topic, partition, offset}, nil
 }
 
 // boardOf tells a record's board as far as it goes.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -19,8 +20,9 @@ import (
 // and that it is settled is seen together or not at all, wherever the settler is
 // cut off.
 type Settler struct {
-	client *kgo.Client
-	topic  string
+	client   *kgo.Client
+	topic    string
+	erasures *erasures
 }
 
 // maxRecordBytes is Kafka's default limit for a record.
@@ -51,31 +53,91 @@ func NewSettler(ctx context.Context, b *Box) (*Settler, error) {
 		client.Close()
 		return nil, fmt.Errorf("begin transactions as %s: %w", b.SettledTopic, err)
 	}
-	return &Settler{client: client, topic: b.SettledTopic}, nil
+	return &Settler{client: client, topic: b.SettledTopic, erasures: newErasures(b)}, nil
 }
 
 // Close ends the settler.
 func (s *Settler) Close() { s.client.Close() }
 
-// Settle settles letters, all of them or, with an error, none. To replay puts each
-// record on the partition that it came from.
-func (s *Settler) Settle(ctx context.Context, as Outcome, letters []Letter) error {
-	var records []*kgo.Record
-	settlement, err := json.Marshal(Settlement{As: as, Time: time.Now().UTC().Truncate(time.Millisecond)})
-	if err != nil {
-		return err
+// errErased ends a transaction that was begun before an erasure was known of.
+var errErased = errors.New("a user was erased meanwhile")
+
+// Settle settles letters, all of them or, with an error, none, and tells what became
+// of each. To replay puts each record on the partition that it came from, but a
+// record whose user was erased after it was published first: its letter is settled as
+// [Erased].
+func (s *Settler) Settle(ctx context.Context, as Outcome, letters []Letter) ([]Outcome, error) {
+	for {
+		outcomes, err := s.judge(ctx, as, letters)
+		if err != nil {
+			return nil, err
+		}
+		records, err := s.records(letters, outcomes)
+		if err != nil {
+			return nil, err
+		}
+		// An erasure that comes to the log after the records concerns them there. One
+		// that came before them is known by now.
+		err = s.transact(ctx, records, func() error {
+			again, err := s.judge(ctx, as, letters)
+			if err == nil && !slices.Equal(again, outcomes) {
+				err = errErased
+			}
+			return err
+		})
+		if !errors.Is(err, errErased) {
+			return outcomes, err
+		}
+	}
+}
+
+// judge tells what is to become of the letters.
+func (s *Settler) judge(ctx context.Context, as Outcome, letters []Letter) ([]Outcome, error) {
+	outcomes := slices.Repeat([]Outcome{as}, len(letters))
+	if as != Replayed {
+		return outcomes, nil
+	}
+	if err := s.erasures.catchUp(ctx); err != nil {
+		return nil, err
 	}
 	for i := range letters {
+		switch erased, err := s.erasures.concern(ctx, &letters[i]); {
+		case err != nil:
+			return nil, err
+		case erased:
+			outcomes[i] = Erased
+		}
+	}
+	return outcomes, nil
+}
+
+// records are those to write for the outcomes of the letters.
+func (s *Settler) records(letters []Letter, outcomes []Outcome) ([]*kgo.Record, error) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	var records []*kgo.Record
+	for i := range letters {
 		l := &letters[i]
-		if as == Replayed {
+		if outcomes[i] == Replayed {
 			records = append(records, again(l))
+		}
+		settlement, err := json.Marshal(Settlement{As: outcomes[i], Time: now})
+		if err != nil {
+			return nil, err
 		}
 		records = append(records, &kgo.Record{Topic: s.topic, Key: []byte(l.Record.String()), Value: settlement})
 	}
+	return records, nil
+}
+
+// transact writes the records if, once they are written, check finds no fault.
+func (s *Settler) transact(ctx context.Context, records []*kgo.Record, check func() error) error {
 	if err := s.client.BeginTransaction(); err != nil {
 		return err
 	}
-	err = s.client.ProduceSync(ctx, records...).FirstErr()
+	err := s.client.ProduceSync(ctx, records...).FirstErr()
+	if err == nil {
+		err = check()
+	}
 	// The end of a transaction is not left open when ctx ends.
 	ctx = context.WithoutCancel(ctx)
 	if err == nil {

@@ -1,6 +1,8 @@
 package deadletters
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -18,7 +20,16 @@ import (
 // newBox makes a box on an embedded broker, with the letters given.
 func newBox(t *testing.T, mechanism sasl.Mechanism, letters ...kafka.Message) *Box {
 	t.Helper()
-	options := []kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(2, "activities"), kfake.SeedTopics(1, "letters", "settled", "catalog")}
+	b, _ := newBoxOn(t, mechanism, letters...)
+	return b
+}
+
+func newBoxOn(t *testing.T, mechanism sasl.Mechanism, letters ...kafka.Message) (*Box, *kfake.Cluster) {
+	t.Helper()
+	options := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.SeedTopics(2, "activities", "profiles"),
+		kfake.SeedTopics(1, "letters", "settled", "catalog", "erasures"),
+	}
 	if mechanism != nil {
 		options = append(options, kfake.EnableSASL(), kfake.Superuser(mechanism.Name(), "operator", "sesame"))
 	}
@@ -29,14 +40,20 @@ func newBox(t *testing.T, mechanism sasl.Mechanism, letters ...kafka.Message) *B
 	t.Cleanup(broker.Close)
 	b := &Box{
 		Cluster: consumer.Cluster{Brokers: broker.ListenAddrs(), SASL: mechanism},
-		Topic:   "letters", SettledTopic: "settled", CatalogTopic: "catalog", Log: slog.New(slog.DiscardHandler),
+		Topic:   "letters", SettledTopic: "settled", CatalogTopic: "catalog",
+		ProfilesTopic: "profiles", ErasuresTopic: "erasures", Log: slog.New(slog.DiscardHandler),
 	}
-	writer := b.Cluster.Writer(b.Topic)
-	defer func() { _ = writer.Close() }()
-	if err := writer.WriteMessages(t.Context(), letters...); err != nil {
+	if err := write(b, b.Topic, letters...); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return b, broker
+}
+
+// write writes to the first partition of a topic.
+func write(b *Box, topic string, messages ...kafka.Message) error {
+	writer := b.Cluster.Writer(topic)
+	writer.Balancer = kafka.BalancerFunc(func(kafka.Message, ...int) int { return 0 })
+	return errors.Join(writer.WriteMessages(context.Background(), messages...), writer.Close())
 }
 
 func letterOf(partition, offset string, headers ...kafka.Header) kafka.Message {
@@ -63,8 +80,10 @@ func unsettled(t *testing.T, b *Box) []Letter {
 	return all
 }
 
-func records(t *testing.T, b *Box, topic string) []consumer.LogRecord {
+// records are those of the activities.
+func records(t *testing.T, b *Box) []consumer.LogRecord {
 	t.Helper()
+	const topic = "activities"
 	extents, err := consumer.Extents(t.Context(), b.Cluster, topic)
 	if err != nil {
 		t.Fatal(err)
@@ -101,10 +120,10 @@ func TestSettlerSignsIn(t *testing.T) {
 	}
 	for _, mechanism := range []sasl.Mechanism{nil, plain.Mechanism{Username: "operator", Password: "sesame"}, scram256, scram512} {
 		b := newBox(t, mechanism, letterOf("1", "7"))
-		if err := settler(t, b).Settle(t.Context(), Replayed, unsettled(t, b)); err != nil {
+		if _, err := settler(t, b).Settle(t.Context(), Replayed, unsettled(t, b)); err != nil {
 			t.Errorf("%v: %v", mechanism, err)
 		}
-		published := records(t, b, "activities")
+		published := records(t, b)
 		if len(published) != 1 || published[0].Partition != 1 || string(published[0].Value) != "7" || len(unsettled(t, b)) != 0 {
 			t.Errorf("%v: published are %+v", mechanism, published)
 		}
@@ -118,13 +137,13 @@ func TestSettlerTakesOver(t *testing.T) {
 	first := settler(t, b)
 	inHand := unsettled(t, b)
 	second := settler(t, b)
-	if err := first.Settle(t.Context(), Replayed, inHand); err == nil || !strings.Contains(err.Error(), "another run") {
+	if _, err := first.Settle(t.Context(), Replayed, inHand); err == nil || !strings.Contains(err.Error(), "another run") {
 		t.Errorf("the first settler: %v", err)
 	}
-	if err := second.Settle(t.Context(), Replayed, unsettled(t, b)); err != nil {
+	if _, err := second.Settle(t.Context(), Replayed, unsettled(t, b)); err != nil {
 		t.Error(err)
 	}
-	if n := len(records(t, b, "activities")); n != 2 {
+	if n := len(records(t, b)); n != 2 {
 		t.Errorf("%d records are published, want 2", n)
 	}
 }
@@ -133,13 +152,13 @@ func TestSettlerTakesOver(t *testing.T) {
 func TestSettleAllOrNone(t *testing.T) {
 	b := newBox(t, nil, letterOf("0", "7"), letterOf("5", "8"))
 	s := settler(t, b)
-	if err := s.Settle(t.Context(), Replayed, unsettled(t, b)); err == nil {
+	if _, err := s.Settle(t.Context(), Replayed, unsettled(t, b)); err == nil {
 		t.Error("a record was put on a partition that is not there")
 	}
-	if published, left := records(t, b, "activities"), unsettled(t, b); len(published) != 0 || len(left) != 2 {
+	if published, left := records(t, b), unsettled(t, b); len(published) != 0 || len(left) != 2 {
 		t.Errorf("published are %v, left are %v", published, left)
 	}
-	if err := s.Settle(t.Context(), Discarded, unsettled(t, b)); err != nil {
+	if _, err := s.Settle(t.Context(), Discarded, unsettled(t, b)); err != nil {
 		t.Errorf("after a failure: %v", err)
 	}
 	if left := unsettled(t, b); len(left) != 0 {
@@ -158,7 +177,7 @@ func TestLetterIsRead(t *testing.T) {
 		t.Fatalf("the letters are %+v", letters)
 	}
 	l := letters[0]
-	if l.Origin != "activities/0/3" || l.Record != (Place{"activities", 0, 7}) || l.ID() != "0/0" ||
+	if l.Origin != "activities/0/3" || l.Record != (consumer.Place{Topic: "activities", Offset: 7}) || l.ID() != "0/0" ||
 		len(l.Headers) != 1 || l.Headers[0].Key != "trace" || !l.Time.Equal(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)) {
 		t.Errorf("the letter is %+v", l)
 	}

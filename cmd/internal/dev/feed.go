@@ -48,13 +48,8 @@ func (e *environment) publishActivities(ctx context.Context) (*simulation, error
 	if err != nil {
 		return nil, err
 	}
-	if e.config.Activities != "" && !empty {
-		e.notes = append(e.notes, "the log has activities already, so "+e.config.Activities+" was not published again")
-	}
-	if e.config.Activities != "" && empty {
-		if err := e.publishFile(ctx, e.config.Activities, e.topics.Activities, feed.ActivityKey); err != nil {
-			return nil, err
-		}
+	if err := e.publishActivitiesFile(ctx, empty); err != nil {
+		return nil, err
 	}
 	if !e.config.Simulate {
 		return nil, nil
@@ -72,12 +67,12 @@ func (e *environment) publishActivities(ctx context.Context) (*simulation, error
 	if err != nil {
 		return nil, err
 	}
-	return s, e.publish(ctx, strings.NewReader(lines), e.topics.Activities, feed.ActivityKey)
+	return s, e.publish(ctx, strings.NewReader(lines), e.topics.Activities, feed.Lines{Key: feed.ActivityKey})
 }
 
 func (e *environment) publishProfiles(ctx context.Context) error {
 	if e.config.Profiles != "" {
-		return e.publishFile(ctx, e.config.Profiles, e.topics.Profiles, feed.ProfileKey)
+		return e.publishFile(ctx, e.config.Profiles, e.topics.Profiles, feed.Lines{Key: feed.ProfileKey})
 	}
 	empty, err := isEmpty(ctx, e.cluster, e.topics.Profiles)
 	if err != nil || !empty || !e.config.Simulate {
@@ -87,25 +82,25 @@ func (e *environment) publishProfiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.publish(ctx, strings.NewReader(lines), e.topics.Profiles, feed.ProfileKey)
+	return e.publish(ctx, strings.NewReader(lines), e.topics.Profiles, feed.Lines{Key: feed.ProfileKey})
 }
 
-func (e *environment) publishFile(ctx context.Context, path, topic string, key func([]byte) (string, error)) error {
+func (e *environment) publishFile(ctx context.Context, path, topic string, lines feed.Lines) error {
 	file, err := feed.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if err := e.publish(ctx, file, topic, key); err != nil {
+	if err := e.publish(ctx, file, topic, lines); err != nil {
 		return fmt.Errorf("publish %s: %w", path, err)
 	}
 	return nil
 }
 
-func (e *environment) publish(ctx context.Context, lines io.Reader, topic string, key func([]byte) (string, error)) error {
-	writer := e.cluster.Writer(topic)
-	_, err := feed.Lines{Writer: writer, Key: key}.Publish(ctx, lines)
-	return errors.Join(err, writer.Close())
+func (e *environment) publish(ctx context.Context, text io.Reader, topic string, lines feed.Lines) error {
+	lines.Writer = e.cluster.Writer(topic)
+	_, err := lines.Publish(ctx, text)
+	return errors.Join(err, lines.Writer.Close())
 }
 
 // awaitExample waits a while for somebody to stand on a board, if anybody will.

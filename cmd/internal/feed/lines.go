@@ -24,6 +24,9 @@ type Lines struct {
 	Writer *kafka.Writer
 	// Key finds a line's key, or says why there is none.
 	Key func(line []byte) (string, error)
+	// Visit, unless nil, sees each record with the number of its line before it is
+	// sent. It may add headers, or say that the record is not to be sent.
+	Visit func(number int, m *kafka.Message) (send bool, err error)
 	// Rate is how many records a second are sent; 0 is as many as can be.
 	Rate float64
 }
@@ -70,7 +73,7 @@ func (l Lines) pace() (*rate.Limiter, int) {
 	return rate.NewLimiter(rate.Limit(l.Rate), size), size
 }
 
-// next reads a line; a blank one gives no message.
+// next reads a line; one that is blank, or not to be sent, gives no message.
 func (l Lines) next(r *bufio.Reader, number int) (kafka.Message, error) {
 	raw, end := r.ReadSlice('\n')
 	switch {
@@ -87,7 +90,17 @@ func (l Lines) next(r *bufio.Reader, number int) (kafka.Message, error) {
 	if err != nil {
 		return kafka.Message{}, fmt.Errorf("line %d: %w", number, err)
 	}
-	return kafka.Message{Key: []byte(key), Value: bytes.Clone(line)}, end
+	message, send := kafka.Message{Key: []byte(key), Value: bytes.Clone(line)}, true
+	if l.Visit != nil {
+		send, err = l.Visit(number, &message)
+	}
+	switch {
+	case err != nil:
+		return kafka.Message{}, fmt.Errorf("line %d: %w", number, err)
+	case !send:
+		return kafka.Message{}, end
+	}
+	return message, end
 }
 
 // acknowledged counts the records of a failed write that arrived all the same.

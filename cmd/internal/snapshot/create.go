@@ -37,7 +37,7 @@ type CreateConfig struct {
 
 // Create writes a snapshot: each shard as it is at one moment, while writers of that
 // shard wait and readers do not. It overwrites nothing; with an error, or when ctx
-// ends, nothing is there.
+// ends, nothing is there. Without, it outlasts a failure of the machine's power.
 func Create(ctx context.Context, c CreateConfig) (*Contents, error) {
 	bucket, err := c.To.open(ctx)
 	if err != nil {
@@ -53,18 +53,27 @@ func Create(ctx context.Context, c CreateConfig) (*Contents, error) {
 	}
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
-	options := &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: ownerOnly}
-	object, err := bucket.NewWriter(ctx, c.To.key, options)
+	var file localFile
+	object, err := bucket.NewWriter(ctx, c.To.key, &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: file.begin})
 	if err != nil {
 		return nil, err
 	}
 	contents, err := c.write(ctx, object)
+	if err == nil {
+		err = file.sync()
+	}
 	if err != nil {
 		abandon() // without that, Close would keep what is there so far
 		_ = object.Close()
 		return nil, err
 	}
-	return contents, object.Close()
+	if err := object.Close(); err != nil {
+		return nil, err
+	}
+	if err := file.syncName(); err != nil {
+		return nil, errors.Join(err, bucket.Delete(context.WithoutCancel(ctx), c.To.key))
+	}
+	return contents, nil
 }
 
 func (c *CreateConfig) write(ctx context.Context, sink io.Writer) (*Contents, error) {
@@ -74,7 +83,7 @@ func (c *CreateConfig) write(ctx context.Context, sink io.Writer) (*Contents, er
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWriter(sink, head{Generation: layout.Generation, Shards: layout.Shards, Created: time.Now().UTC(), Begun: before.Begun})
+	w, err := newWriter(sink, head{Generation: layout.Generation, Shards: layout.Shards, Created: time.Now().UTC(), DedupeWindow: before.DedupeWindow, Begun: before.Begun})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +107,7 @@ func (c *CreateConfig) write(ctx context.Context, sink io.Writer) (*Contents, er
 	case now != layout || !containsAll(after.Begun, before.Begun):
 		return nil, errors.New("redis lost the generation while it was read: make the snapshot when a projector has made the boards again")
 	}
-	after.Begun = before.Begun
+	after.DedupeWindow, after.Begun = before.DedupeWindow, before.Begun
 	maps.Copy(after.Incomplete, before.Incomplete)
 	contents, err := w.end(after)
 	return contents, errors.Join(err, bar.Finish())

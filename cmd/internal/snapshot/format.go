@@ -22,7 +22,9 @@ type head struct {
 	Generation int       `json:"generation"`
 	Shards     int       `json:"shards"`
 	Created    time.Time `json:"created"`
-	Begun      []int     `json:"begun"`
+	// DedupeWindow is nil when no projector had settled it.
+	DedupeWindow *leaderboard.Millis `json:"dedupeWindow,omitempty"`
+	Begun        []int               `json:"begun"`
 }
 
 type shardLine struct {
@@ -190,8 +192,9 @@ type Contents struct {
 
 func newContents(h head) *Contents {
 	return &Contents{
-		Generation: h.Generation, Shards: h.Shards, Created: h.Created, Notes: projector.Notes{Begun: h.Begun},
-		Next: map[int]int64{}, Reached: map[int]int64{},
+		Generation: h.Generation, Shards: h.Shards, Created: h.Created,
+		Notes: projector.Notes{DedupeWindow: h.DedupeWindow, Begun: h.Begun},
+		Next:  map[int]int64{}, Reached: map[int]int64{},
 	}
 }
 

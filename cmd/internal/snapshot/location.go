@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -48,13 +47,4 @@ func (l Location) open(ctx context.Context) (*blob.Bucket, error) {
 		return new(s3blob.URLOpener).OpenBucketURL(ctx, l.bucket)
 	}
 	return fileblob.OpenBucket(l.directory, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
-}
-
-// ownerOnly keeps a file from others, as it is begun: ids of users are in it.
-func ownerOnly(as func(any) bool) error {
-	var file *os.File
-	if as(&file) {
-		return file.Chmod(0o600)
-	}
-	return nil
 }

@@ -94,6 +94,9 @@ func (r *reader) decode(each func(shard int, s *projector.ShardSnapshot) error) 
 	if h.Shards <= 0 {
 		return fmt.Errorf("it has %d shards", h.Shards)
 	}
+	if h.DedupeWindow != nil && *h.DedupeWindow < 0 {
+		return fmt.Errorf("it has a dedupe window of %d ms", *h.DedupeWindow)
+	}
 	r.contents = newContents(h)
 	layout := leaderboard.Layout{Generation: h.Generation, Shards: h.Shards}
 	for shard := range h.Shards {

@@ -45,13 +45,15 @@ func shards() []*projector.ShardSnapshot {
 	}
 }
 
-var notes = projector.Notes{Begun: []int{0, 1}, Incomplete: map[int]int64{1: 50}, Holes: []projector.Hole{{Partition: 1, From: 5, To: 9}}}
+var dedupeWindow = leaderboard.Millis(3_600_000)
+
+var notes = projector.Notes{DedupeWindow: &dedupeWindow, Begun: []int{0, 1}, Incomplete: map[int]int64{1: 50}, Holes: []projector.Hole{{Partition: 1, From: 5, To: 9}}}
 
 // written is a snapshot of those shards.
 func written(t *testing.T) []byte {
 	t.Helper()
 	var file bytes.Buffer
-	w, err := newWriter(&file, head{Generation: 3, Shards: 2, Created: time.UnixMilli(1_700_000_000_000).UTC(), Begun: notes.Begun})
+	w, err := newWriter(&file, head{Generation: 3, Shards: 2, Created: time.UnixMilli(1_700_000_000_000).UTC(), DedupeWindow: notes.DedupeWindow, Begun: notes.Begun})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +146,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 		"no snapshot of a leaderboard":            nil,
 		"unknown field":                           edit(firstShard, `"shard"`, `"shart"`),
 		"has -1 shards":                           edit(head, `"shards":2`, `"shards":-1`),
+		"has a dedupe window of -1 ms":            edit(head, `"dedupeWindow":3600000`, `"dedupeWindow":-1`),
 		"shard 1: EOF":                            lines[:secondShard],
 		"shard 1 stands in the place of shard 0":  edit(firstShard, `"shard":0`, `"shard":1`),
 		"has the fence -1":                        edit(firstShard, `"0":12`, `"0":-1`),
@@ -167,6 +170,10 @@ func TestRefusalsSayWhy(t *testing.T) {
 		if _, err := inspect(bytes.NewReader(forged), int64(len(forged))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
+	}
+	without := seal(t, strings.Join(edit(head, `"dedupeWindow":3600000,`, ``), ""))
+	if c, err := inspect(bytes.NewReader(without), int64(len(without))); err != nil || c.Notes.DedupeWindow != nil {
+		t.Errorf("without a dedupe window: %+v, %v", c, err)
 	}
 	future := bytes.Replace(file, []byte("LBSNAP01"), []byte("LBSNAP02"), 1)
 	if _, err := inspect(bytes.NewReader(future), int64(len(future))); err == nil || !strings.Contains(err.Error(), `version "02"`) {

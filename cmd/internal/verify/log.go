@@ -16,6 +16,7 @@ import (
 type activityLog struct {
 	cluster  consumer.Cluster
 	topics   consumer.Topics
+	refused  *consumer.Refused
 	layout   leaderboard.Layout
 	window   leaderboard.Millis
 	wanted   func(leaderboard.Board) bool
@@ -45,6 +46,13 @@ func (l *activityLog) advance(ctx context.Context, shards map[int]*shardFold) (*
 	for _, e := range extents {
 		steps += e.End - e.First
 	}
+	// Before a shard moved past a record its dead letter was there.
+	refused := map[int]map[int64]struct{}{}
+	for _, e := range extents {
+		if refused[e.Partition], err = l.refused.From(ctx, e.Partition, e.First); err != nil {
+			return nil, err
+		}
+	}
 	bar := l.progress("records", steps)
 	group, groupCtx := errgroup.WithContext(ctx)
 	streams := make([]<-chan []placed, 0, len(extents))
@@ -53,7 +61,7 @@ func (l *activityLog) advance(ctx context.Context, shards map[int]*shardFold) (*
 		streams = append(streams, chunks)
 		group.Go(func() error {
 			defer close(chunks)
-			return l.read(groupCtx, extent, catalog, shards, chunks, bar)
+			return l.read(groupCtx, extent, judgement{catalog, refused[extent.Partition]}, shards, chunks, bar)
 		})
 	}
 	for p := range merged(streams) {
@@ -115,8 +123,15 @@ const (
 	barSteps = 1000
 )
 
+// judgement tells which records of a partition count, and where.
+type judgement struct {
+	catalog *leaderboard.Catalog
+	// refused are the offsets of dead letters.
+	refused map[int64]struct{}
+}
+
 // read sends on those records of a partition that count on a board of the shards.
-func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, catalog *leaderboard.Catalog, shards map[int]*shardFold, chunks chan<- []placed, bar Bar) error {
+func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, j judgement, shards map[int]*shardFold, chunks chan<- []placed, bar Bar) error {
 	var chunk []placed
 	send := func() error {
 		select {
@@ -134,7 +149,7 @@ func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, catal
 			unseen = 0
 			_ = bar.Add(barSteps)
 		}
-		chunk = l.place(chunk, r, catalog, shards)
+		chunk = l.place(chunk, r, j, shards)
 		if len(chunk) < chunkRecords {
 			return nil
 		}
@@ -148,7 +163,10 @@ func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, catal
 
 // place appends a record with where it goes: to one shard, to none, or to all when
 // it is an erasure.
-func (l *activityLog) place(chunk []placed, r consumer.LogRecord, catalog *leaderboard.Catalog, shards map[int]*shardFold) []placed {
+func (l *activityLog) place(chunk []placed, r consumer.LogRecord, j judgement, shards map[int]*shardFold) []placed {
+	if _, dead := j.refused[r.Offset]; dead {
+		return chunk
+	}
 	activity, err := consumer.DecodeActivity(r.Value, r.Published)
 	if err != nil {
 		return chunk
@@ -156,7 +174,7 @@ func (l *activityLog) place(chunk []placed, r consumer.LogRecord, catalog *leade
 	if activity.EventID == "" {
 		activity.EventID = origin(r.Headers)
 	}
-	record, passed, rejection := consumer.Resolve(catalog, activity)
+	record, passed, rejection := consumer.Resolve(j.catalog, activity)
 	if passed != consumer.NotPassed || rejection != nil {
 		return chunk
 	}

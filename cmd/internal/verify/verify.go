@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -27,8 +26,6 @@ type Config struct {
 	Generation int
 	// Boards to compare; none: all.
 	Boards []leaderboard.Board
-	// DedupeWindow is the one that the projector works with.
-	DedupeWindow time.Duration
 	// Repair puts what the log says in the place of every board that differs.
 	Repair bool
 	// Progress begins a stage of the work of so many steps, at least 1, or -1 when
@@ -61,8 +58,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	v.log = &activityLog{
-		cluster: c.Cluster, topics: c.Topics, layout: v.generation.Layout,
-		window: leaderboard.Millis(c.DedupeWindow.Milliseconds()), wanted: v.wanted, progress: c.Progress,
+		cluster: c.Cluster, topics: c.Topics, refused: consumer.NewRefused(c.Cluster, c.Topics), layout: v.generation.Layout,
+		window: *v.generation.DedupeWindow, wanted: v.wanted, progress: c.Progress,
 	}
 	if err := v.readShards(ctx); err != nil {
 		return nil, err
@@ -93,16 +90,19 @@ func (v *verifier) findGeneration(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range all {
-		if g.Generation == v.Generation || (v.Generation == 0 && g.Read) {
-			v.generation = g
-			return nil
-		}
-	}
-	if v.Generation == 0 {
+	i := slices.IndexFunc(all, func(g projector.Generation) bool {
+		return !g.Dropped && (g.Generation == v.Generation || (v.Generation == 0 && g.Read))
+	})
+	switch {
+	case i < 0 && v.Generation == 0:
 		return fmt.Errorf("redis names no generation of boards to read (%s): see that a projector runs", leaderboard.MetaKey)
+	case i < 0:
+		return fmt.Errorf("generation %d: %w", v.Generation, projector.ErrNoGeneration)
+	case all[i].DedupeWindow == nil:
+		return fmt.Errorf("redis does not say which dedupe window generation %d is built with (%s): see that a projector of it runs", all[i].Generation, leaderboard.MetaKey)
 	}
-	return fmt.Errorf("generation %d: %w", v.Generation, projector.ErrNoGeneration)
+	v.generation = all[i]
+	return nil
 }
 
 // readShards reads the registered boards, and those that the API would answer from
