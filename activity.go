@@ -90,6 +90,15 @@ type Outcome struct {
 	Duplicated int
 }
 
+// Add counts the records of another outcome too.
+func (o *Outcome) Add(other Outcome) {
+	o.Applied += other.Applied
+	o.Repeated += other.Repeated
+	o.Stale += other.Stale
+	o.PassedOver += other.PassedOver
+	o.Duplicated += other.Duplicated
+}
+
 // Document is one record of a compacted topic: the latest value of its key, or
 // its erasure when Value is nil. Hash and Field say where it lies in Redis.
 type Document struct {

@@ -18,6 +18,7 @@ import (
 //	lb:{1.7}:rules                    hash        board → Rule that its records were folded by
 //	lb:{1.7}:passed                   hash        board → number of its activities that were passed over
 //	lb:{1.7}:fence                    hash        partition → next offset
+//	lb:{1.7}:version                  string      changes whenever the shard does
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
 //	lb:{1.7}:seen                     hash        partition → which half of its event ids is filled, since when
 //	lb:{1.7}:seen:<partition>:<half>  hash        digest of an event id → publish time in ms; half is 0 or 1
@@ -105,6 +106,9 @@ func (l Layout) PassedKey(shard int) string { return l.key(shard, "passed") }
 
 // FenceKey is how far the shard has come, by partition.
 func (l Layout) FenceKey(shard int) string { return l.key(shard, "fence") }
+
+// VersionKey is what a writer watches between reading and writing.
+func (l Layout) VersionKey(shard int) string { return l.key(shard, "version") }
 
 // HoldKey makes the writers of a shard wait while it exists.
 func (l Layout) HoldKey(shard int) string { return l.key(shard, "hold") }

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"leaderboard"
 )
 
-//go:embed apply.lua
-var applySource string
+//go:embed sync.lua
+var syncSource string
 
 // Boards folds activities. It keeps, for every partition that was resumed, where
 // each shard's fence is; Redis holds the truth, and says so when they differ.
@@ -26,11 +27,14 @@ type Boards struct {
 
 	mu    sync.Mutex
 	lanes map[int]*lane
+	// shards are those of the layout last seen.
+	shards []*shard
 }
 
 // lane is one partition. Only the goroutine that serves the partition touches it.
 type lane struct {
 	layout leaderboard.Layout
+	shards []*shard
 	// fences are by shard: the next offset that the shard is to apply.
 	fences []int64
 	// next is where the next batch has to begin, -1 before the first.
@@ -56,7 +60,7 @@ func (b *Boards) Resume(ctx context.Context, log leaderboard.Extent) (leaderboar
 	if err != nil {
 		return leaderboard.Progress{}, err
 	}
-	l := &lane{layout: layout, fences: make([]int64, layout.Shards), next: -1}
+	l := &lane{layout: layout, shards: b.shardsOf(layout), fences: make([]int64, layout.Shards), next: -1}
 	commands, err := b.projector.pipelined(ctx, func(pipe redis.Pipeliner) {
 		for shard := range l.fences {
 			pipe.HGet(ctx, layout.FenceKey(shard), strconv.Itoa(log.Partition))
@@ -85,6 +89,19 @@ func (b *Boards) Resume(ctx context.Context, log leaderboard.Extent) (leaderboar
 	b.lanes[log.Partition] = l
 	b.mu.Unlock()
 	return progress, nil
+}
+
+// shardsOf are the shards of a layout: the same ones for all partitions.
+func (b *Boards) shardsOf(l leaderboard.Layout) []*shard {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.shards) != l.Shards {
+		b.shards = make([]*shard, l.Shards)
+		for number := range b.shards {
+			b.shards[number] = newShard(b.projector, l, number)
+		}
+	}
+	return b.shards
 }
 
 // note writes into lb:meta what readers and operators have to know of a partition
@@ -153,65 +170,47 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 	if err != nil {
 		return leaderboard.Outcome{}, fmt.Errorf("partition %d: %w", batch.Partition, err)
 	}
-	p := newPending(l.layout, records)
-	for {
-		writes := p.writes(l.fences, batch.To, b.projector.window)
-		if len(writes) == 0 {
-			l.next = batch.To
-			b.projector.metrics.applySeconds.Observe(time.Since(started).Seconds())
-			return countErasuresOnce(p.outcome, len(records)-len(batch.Records)), nil
-		}
-		if err := b.execute(ctx, batch.Partition, l, writes, p); err != nil {
-			return p.outcome, err
+	tasks := l.tasks(batch, records)
+	var group errgroup.Group // each shard goes as far as it can, whatever the others do
+	for number, t := range tasks {
+		if len(t.records) > 0 {
+			group.Go(func() error {
+				err := l.shards[number].apply(ctx, t)
+				l.fences[number] = t.fence
+				if err != nil {
+					return fmt.Errorf("apply to shard %d: %w", number, err)
+				}
+				return nil
+			})
 		}
 	}
-}
-
-// execute sends the script calls in one pipeline and takes note of where each
-// shard's fence is afterwards.
-func (b *Boards) execute(ctx context.Context, partition int, l *lane, writes []write, p *pending) error {
-	calls := make([]scriptCall, len(writes))
-	for i, w := range writes {
-		calls[i] = w.cut.call(l.layout, w.shard, partition, b.projector.window)
+	err = group.Wait()
+	var outcome leaderboard.Outcome
+	for _, t := range tasks {
+		outcome.Add(t.outcome)
 	}
-	replies, err := b.projector.runScript(ctx, b.script, calls)
 	if err != nil {
-		return fmt.Errorf("apply to partition %d: %w", partition, err)
+		return outcome, err
 	}
-	held := false
-	for i, w := range writes {
-		reply := replies[i]
-		switch reply.verdict {
-		case verdictApplied:
-			l.fences[w.shard] = w.cut.to
-			p.applied(w, w.cut.staleRecords(reply.numbers))
-			b.projector.metrics.scriptOperations.Observe(float64(w.cut.weight))
-		case verdictHeld:
-			held = true
-		case verdictDuplicates:
-			p.duplicated(w, reply.numbers)
-		default:
-			if err := b.adopt(l, partition, w.shard, reply.fence); err != nil {
-				return err
-			}
-		}
-	}
-	if held {
-		return pause(ctx)
-	}
-	return nil
+	l.next = batch.To
+	b.projector.metrics.applySeconds.Observe(time.Since(started).Seconds())
+	return countErasuresOnce(outcome, len(records)-len(batch.Records)), nil
 }
 
-// holdPoll is how often a shard that is held is tried again.
-const holdPoll = 20 * time.Millisecond
-
-func pause(ctx context.Context) error {
-	select {
-	case <-time.After(holdPoll):
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("a shard is held: %w", ctx.Err())
+// tasks divides records among the shards; what lies below a shard's fence it has.
+func (l *lane) tasks(batch leaderboard.Batch, records []leaderboard.Record) []*task {
+	tasks := make([]*task, len(l.fences))
+	for number := range tasks {
+		tasks[number] = &task{partition: batch.Partition, to: batch.To}
 	}
+	for i := range records {
+		t := tasks[l.layout.Shard(records[i].Board)]
+		t.records = append(t.records, records[i])
+	}
+	for number, t := range tasks {
+		t.repeated(l.fences[number])
+	}
+	return tasks
 }
 
 // adopt takes the fence that Redis has for the one that was expected. Higher: the
@@ -219,7 +218,7 @@ func pause(ctx context.Context) error {
 func (b *Boards) adopt(l *lane, partition, shard int, fence int64) error {
 	switch {
 	case fence > l.fences[shard]:
-		b.projector.metrics.conflicts.Inc()
+		b.projector.metrics.fenceAhead.Inc()
 		l.fences[shard] = fence
 	case fence < l.fences[shard]:
 		return fmt.Errorf("fence %s of partition %d is at %d instead of %d: %w",
@@ -245,8 +244,10 @@ func (b *Boards) Sync(ctx context.Context, partition int, to int64) (leaderboard
 	}
 	calls := make([]scriptCall, len(l.fences))
 	for shard, fence := range l.fences {
-		c := cut{from: fence, to: max(fence, to)}
-		calls[shard] = c.call(layout, shard, partition, b.projector.window)
+		calls[shard] = scriptCall{
+			keys: []string{layout.FenceKey(shard), layout.HoldKey(shard)},
+			args: []any{partition, fence, max(fence, to)},
+		}
 	}
 	replies, err := b.projector.runScript(ctx, b.script, calls)
 	if err != nil {

@@ -1,164 +1,234 @@
 package projector
 
 import (
-	"strconv"
+	"cmp"
+	"crypto/rand"
+	"slices"
 
 	"leaderboard"
 )
 
-// maxCutOperations bounds the operations of one script call, so that no script
-// holds up Redis' readers for more than some 10 ms. A board counts as
-// operationsPerBoard besides: its own reads and writes.
 const (
-	maxCutOperations   = 500
-	operationsPerBoard = 2
-	// maxCutEvents bounds the event ids of a script call, which are looked up and
-	// kept all at once.
-	maxCutEvents = 2000
+	// maxCutWeight bounds what one transaction writes, in entries, so that it holds
+	// up Redis' readers for no more than some 10 ms. A board weighs boardWeight
+	// besides: its own commands.
+	maxCutWeight = 500
+	boardWeight  = 2
+	// commandEntries is how many entries one command writes. Redis is fastest when
+	// what ZREM has just walked through is still in its cache for ZADD.
+	commandEntries = 64
 )
 
-// cut is a range of one partition as far as it concerns one shard, merged.
+// task is what a batch has for one shard.
+type task struct {
+	partition int
+	// fence is where the shard is to stand; the records, by rising offset, lie
+	// between it and to.
+	fence, to int64
+	records   []leaderboard.Record
+	outcome   leaderboard.Outcome
+}
+
+// repeated drops the records that lie below a fence: they are on the boards already.
+func (t *task) repeated(fence int64) {
+	n, _ := slices.BinarySearchFunc(t.records, fence, func(r leaderboard.Record, offset int64) int {
+		return cmp.Compare(r.Offset, offset)
+	})
+	t.outcome.Repeated += n
+	t.records = t.records[n:]
+	t.fence = fence
+}
+
+// done drops the records of a cut that was written.
+func (t *task) done(c *cut) {
+	t.records = t.records[c.records:]
+	t.fence = c.to
+	t.outcome.Add(c.outcome)
+}
+
+// step is a record with what it changes; a record that is passed over has neither
+// board nor place.
+type step struct {
+	record *leaderboard.Record
+	board  *board
+	place  *place
+}
+
+// cut is a range of a partition on one shard, folded: what one transaction is to
+// write.
 type cut struct {
-	from, to int64
-	boards   []*boardCut
-	byBoard  map[leaderboard.Board]*boardCut
-	weight   int
-	records  int
-	// stale counts the totals that merging has shown to be stale.
-	stale int
-	// events are the records with an event id, known their places by digest.
-	events     []event
-	known      map[digest]int
-	passedOver int
-	// duplicated counts the records whose event id another one of the cut has.
-	duplicated int
+	// number tells the cuts of a shard apart.
+	number  uint64
+	to      int64
+	records int
+	weight  int
+	outcome leaderboard.Outcome
+	// version is the shard's when the cut is written.
+	version  string
+	changes  map[leaderboard.Board]*change
+	order    []*change
+	commands []command
 }
 
-// event is a record with an event id.
-type event struct {
-	digest    digest
-	published leaderboard.Millis
-	offset    int64
+// change is what a cut does to one board.
+type change struct {
+	name  leaderboard.Board
+	board *board
+	// rule is the one that the board begins with; nil when it was begun before.
+	rule         *leaderboard.Rule
+	syncedBefore leaderboard.Millis
+	passedOver   int64
+	touched      []touch
 }
 
-type boardCut struct {
-	board      leaderboard.Board
-	rule       leaderboard.Rule
-	published  leaderboard.Millis
-	operations []operation
-	// passedOver counts the board's activities that do not count.
-	passedOver int
-	// last is, by user, the index of the user's last operation.
-	last map[leaderboard.UserID]int
+// touch is an entry that a cut concerns, as it was before.
+type touch struct {
+	place  *place
+	before entry
 }
 
-// cuts divides a shard's records, by rising offset, into cuts that follow each
-// other from the fence to the end of the batch.
-func cuts(fence, to int64, records []leaderboard.Record, window leaderboard.Millis) []*cut {
-	var all []*cut
-	var current *cut
-	for i := range records {
-		r := &records[i]
-		if current == nil || current.weight >= maxCutOperations || len(current.events) >= maxCutEvents {
-			if current != nil {
-				current.to = r.Offset
-				fence = r.Offset
-			}
-			current = &cut{from: fence, byBoard: map[leaderboard.Board]*boardCut{}}
-			all = append(all, current)
+// command is a command for Redis.
+type command []any
+
+// newCut folds the first of the steps that lead to an offset, as many as one
+// transaction may write. What is remembered of the shard is changed at once; undo
+// takes that back.
+func newCut(l leaderboard.Layout, shard int, number uint64, steps []step, to int64, seen *sightings) *cut {
+	c := &cut{number: number, to: to, version: rand.Text(), changes: map[leaderboard.Board]*change{}}
+	for _, s := range steps {
+		r := s.record
+		if c.weight >= maxCutWeight {
+			c.to = r.Offset
+			break
 		}
-		current.records++
-		if window > 0 && r.EventID != "" && current.isDuplicate(r, window) {
-			current.duplicated++
+		c.records++
+		if r.EventID != "" && seen != nil {
+			if seen.isRepeat(r) {
+				c.outcome.Duplicated++
+				continue
+			}
+			c.weight++
+		}
+		if s.board == nil {
+			c.outcome.PassedOver++
+			c.change(r.Board).passedOver++
+		} else {
+			c.fold(s)
+		}
+	}
+	if seen != nil {
+		c.commands = seen.written()
+	}
+	c.addCommands(l, shard)
+	return c
+}
+
+func (c *cut) change(name leaderboard.Board) *change {
+	ch := c.changes[name]
+	if ch == nil {
+		ch = &change{name: name}
+		c.changes[name] = ch
+		c.order = append(c.order, ch)
+		c.weight += boardWeight
+	}
+	return ch
+}
+
+func (c *cut) fold(s step) {
+	r, b := s.record, s.board
+	ch := c.change(r.Board)
+	if ch.board == nil {
+		ch.board, ch.syncedBefore = b, b.synced
+	}
+	if !b.begun && r.Rule != (leaderboard.Rule{}) { // an erasure knows none
+		b.begun, b.order, ch.rule = true, r.Order, &r.Rule
+	}
+	b.synced = max(b.synced, r.Published)
+	if s.place.cut != c.number {
+		s.place.cut = c.number
+		ch.touched = append(ch.touched, touch{s.place, s.place.entry})
+		c.weight++
+	}
+	if s.place.fold(r) {
+		c.outcome.Stale++
+	} else {
+		c.outcome.Applied++
+	}
+}
+
+// undo takes back what the cut has changed of what is remembered.
+func (c *cut) undo() {
+	for _, ch := range c.order {
+		if ch.board == nil {
 			continue
 		}
-		current.add(r)
-	}
-	if current != nil {
-		current.to = to
-	}
-	return all
-}
-
-// isDuplicate tells whether another record of the cut is the same event, and takes
-// note of this one if not.
-func (c *cut) isDuplicate(r *leaderboard.Record, window leaderboard.Millis) bool {
-	d := digestOf(r)
-	if i, known := c.known[d]; known {
-		if apart := r.Published - c.events[i].published; max(apart, -apart) <= window {
-			return true
+		for _, t := range ch.touched {
+			t.place.entry, t.place.cut = t.before, 0
+		}
+		ch.board.synced = ch.syncedBefore
+		if ch.rule != nil {
+			ch.board.begun = false
 		}
 	}
-	if c.known == nil {
-		c.known = map[digest]int{}
-	}
-	c.known[d] = len(c.events)
-	c.events = append(c.events, event{d, r.Published, r.Offset})
-	return false
 }
 
-func (c *cut) add(r *leaderboard.Record) {
-	b := c.byBoard[r.Board]
-	if b == nil {
-		b = &boardCut{board: r.Board, last: map[leaderboard.UserID]int{}}
-		c.byBoard[r.Board] = b
-		c.boards = append(c.boards, b)
-		c.weight += operationsPerBoard
-	}
-	if r.Type == leaderboard.TypePassedOver {
-		b.passedOver++
-		c.passedOver++
-		return
-	}
-	if b.rule == (leaderboard.Rule{}) { // an erasure knows none
-		b.rule = r.Rule
-	}
-	b.published = max(b.published, r.Published)
-	o := operationOf(r)
-	if i, ok := b.last[r.UserID]; ok {
-		if merged, stale := b.operations[i].merge(o); merged {
-			c.stale += stale
-			return
+// addCommands adds those that write the cut, besides the fence and the version.
+func (c *cut) addCommands(l leaderboard.Layout, shard int) {
+	synced, rules := command{"hset", l.BoardsKey(shard)}, command{"hset", l.RulesKey(shard)}
+	for _, ch := range c.order {
+		if ch.passedOver > 0 {
+			c.commands = append(c.commands, command{"hincrby", l.PassedKey(shard), ch.name.String(), ch.passedOver})
 		}
-	}
-	b.last[r.UserID] = len(b.operations)
-	b.operations = append(b.operations, o)
-	c.weight++
-}
-
-// call is the script call that applies the cut.
-func (c *cut) call(l leaderboard.Layout, shard, partition int, window leaderboard.Millis) scriptCall {
-	keys := make([]string, 0, 8+2*len(c.boards))
-	keys = append(keys, l.FenceKey(shard), l.HoldKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard),
-		l.SeenKey(shard), l.SeenHalfKey(shard, partition, 0), l.SeenHalfKey(shard, partition, 1))
-	args := make([]any, 0, 6+2*len(c.events)+4*c.weight)
-	args = append(args, partition, c.from, c.to, int64(window), maxSeenEvents, len(c.events))
-	for i := range c.events {
-		args = append(args, c.events[i].digest[:], int64(c.events[i].published))
-	}
-	for _, b := range c.boards {
-		keys = append(keys, l.RankKey(b.board), l.UsersKey(b.board))
-		args = append(args, b.board.String(), int64(b.published), b.rule.String(), b.passedOver, len(b.operations))
-		for _, o := range b.operations {
-			member := leaderboard.Member(o.time, o.user)
-			args = append(args, string(o.kind), strconv.FormatInt(int64(o.user), 10), member[:], int64(o.value))
+		if ch.board == nil {
+			continue
 		}
+		if ch.rule != nil {
+			rules = append(rules, ch.name.String(), ch.rule.String())
+		}
+		if ch.board.synced != ch.syncedBefore {
+			synced = append(synced, ch.name.String(), int64(ch.board.synced))
+		}
+		c.addEntries(l, ch)
 	}
-	return scriptCall{keys, args}
+	c.add(synced, rules)
 }
 
-// staleRecords counts the records behind the operations that the script, which
-// numbers them from 1, found stale.
-func (c *cut) staleRecords(numbers []int64) int {
-	stale := c.stale
-	for _, number := range numbers {
-		for _, b := range c.boards {
-			if number <= int64(len(b.operations)) {
-				stale += b.operations[number-1].records
-				break
+// addEntries writes the entries by rising value: neighbours in the sorted set are
+// found by the same steps.
+func (c *cut) addEntries(l leaderboard.Layout, ch *change) {
+	slices.SortFunc(ch.touched, func(a, b touch) int {
+		return cmp.Or(cmp.Compare(a.place.value, b.place.value), cmp.Compare(a.place.user, b.place.user))
+	})
+	rank, users := l.RankKey(ch.name), l.UsersKey(ch.name)
+	for some := range slices.Chunk(ch.touched, commandEntries) {
+		zrem, zadd := command{"zrem", rank}, command{"zadd", rank}
+		hset, hdel := command{"hset", users}, command{"hdel", users}
+		for _, t := range some {
+			before, after, user := t.before, t.place.entry, t.place.user
+			if after == before {
+				continue
 			}
-			number -= int64(len(b.operations))
+			if before.onBoard && (!after.onBoard || before.time != after.time) {
+				member := leaderboard.Member(before.time, user)
+				zrem = append(zrem, member[:])
+			}
+			if after.onBoard {
+				member := leaderboard.Member(after.time, user)
+				zadd = append(zadd, int64(after.value.Score(ch.board.order)), member[:])
+				hset = append(hset, int64(user), leaderboard.State(after.time, after.value))
+			} else {
+				hdel = append(hdel, int64(user))
+			}
+		}
+		c.add(zrem, zadd, hset, hdel)
+	}
+}
+
+// add adds the commands that have something to say.
+func (c *cut) add(commands ...command) {
+	for _, command := range commands {
+		if len(command) > 2 {
+			c.commands = append(c.commands, command)
 		}
 	}
-	return stale
 }

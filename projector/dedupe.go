@@ -2,8 +2,13 @@ package projector
 
 import (
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
+
+	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
 )
@@ -20,4 +25,164 @@ func digestOf(r *leaderboard.Record) digest {
 	_, _ = io.WriteString(h, r.Board.String())
 	_, _ = io.WriteString(h, " "+strconv.FormatInt(int64(r.UserID), 10)+" "+r.EventID)
 	return digest(h.Sum(nil)[:len(digest{})])
+}
+
+// event is a record with an event id.
+type event struct {
+	offset int64
+	digest digest
+}
+
+// sightings are the events of one partition that a shard has seen, as far as a task
+// needs them. They lie in two halves: when one is full, or as old as the window, the
+// other is emptied and filled, so that what is in either is the latest.
+type sightings struct {
+	window    leaderboard.Millis
+	partition int
+	key       string
+	halfKeys  [2]string
+	// events are those of the task that were not looked at yet.
+	events []event
+	halves [2]map[digest]leaderboard.Millis
+	// filling is the half that is filled; its first event came at since, and it
+	// has so many.
+	filling int
+	since   leaderboard.Millis
+	count   int64
+
+	fresh    command
+	commands []command
+}
+
+// newSightings is nil when no record of the task carries an event id, or nobody
+// wants to know.
+func newSightings(l leaderboard.Layout, shard int, t *task, window leaderboard.Millis) *sightings {
+	if window == 0 {
+		return nil
+	}
+	var events []event
+	for i := range t.records {
+		if r := &t.records[i]; r.EventID != "" {
+			events = append(events, event{r.Offset, digestOf(r)})
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	return &sightings{
+		window: window, partition: t.partition, key: l.SeenKey(shard),
+		halfKeys: [2]string{l.SeenHalfKey(shard, t.partition, 0), l.SeenHalfKey(shard, t.partition, 1)},
+		events:   events, since: -1,
+	}
+}
+
+// read adds the commands that look the events up, and gives what takes the answers.
+func (s *sightings) read(p *pipeline) (takes []func() error) {
+	state := p.do("hget", s.key, s.partition)
+	takes = append(takes, func() error { return s.takeState(state) })
+	for half, key := range s.halfKeys {
+		count := p.do("hlen", key)
+		s.halves[half] = map[digest]leaderboard.Millis{}
+		takes = append(takes, func() (err error) {
+			if half == s.filling {
+				s.count, err = count.Int64()
+			}
+			return err
+		})
+		for some := range slices.Chunk(s.events, readFields) {
+			fields := make([]any, len(some))
+			for i := range some {
+				fields[i] = some[i].digest[:]
+			}
+			found := p.hmget(key, fields)
+			takes = append(takes, func() error { return s.takeHalf(half, some, found) })
+		}
+	}
+	return takes
+}
+
+func (s *sightings) takeState(answer *redis.Cmd) error {
+	text, err := answer.Text()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Sscanf(text, "%d %d", &s.filling, &s.since); err != nil || s.filling < 0 || s.filling > 1 {
+		return fmt.Errorf("%s has %q of partition %d", s.key, text, s.partition)
+	}
+	return nil
+}
+
+func (s *sightings) takeHalf(half int, events []event, answer *redis.Cmd) error {
+	values, err := answer.Slice()
+	if err != nil {
+		return err
+	}
+	for i, value := range values {
+		text, found := value.(string)
+		if !found {
+			continue
+		}
+		published, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s has an event of %q", s.halfKeys[half], text)
+		}
+		s.halves[half][events[i].digest] = leaderboard.Millis(published)
+	}
+	return nil
+}
+
+// isRepeat tells whether an event of the task was seen before, and remembers it if
+// not. It is asked in the order of the records.
+func (s *sightings) isRepeat(r *leaderboard.Record) bool {
+	for s.events[0].offset < r.Offset { // repeated records, which nobody asked about
+		s.events = s.events[1:]
+	}
+	d := s.events[0].digest
+	for _, half := range s.halves {
+		before, seen := half[d]
+		if apart := r.Published - before; seen && max(apart, -apart) <= s.window {
+			return true
+		}
+	}
+	s.remember(d, r.Published)
+	return false
+}
+
+func (s *sightings) remember(d digest, published leaderboard.Millis) {
+	if s.since < 0 {
+		s.since = published
+	}
+	if s.count >= maxSeenEvents || published-s.since > s.window {
+		s.flush()
+		s.filling, s.since, s.count = 1-s.filling, published, 0
+		clear(s.halves[s.filling])
+		s.commands = append(s.commands, command{"unlink", s.halfKeys[s.filling]})
+	}
+	s.halves[s.filling][d] = published
+	s.count++
+	if s.fresh == nil {
+		s.fresh = command{"hset", s.halfKeys[s.filling]}
+	}
+	s.fresh = append(s.fresh, d[:], int64(published))
+}
+
+func (s *sightings) flush() {
+	if s.fresh != nil {
+		s.commands = append(s.commands, s.fresh)
+		s.fresh = nil
+	}
+}
+
+// written gives the commands that remember what was seen since it was last called.
+func (s *sightings) written() []command {
+	s.flush()
+	commands := s.commands
+	s.commands = nil
+	if len(commands) > 0 {
+		commands = append(commands, command{"hset", s.key, s.partition, fmt.Sprintf("%d %d", s.filling, s.since)})
+	}
+	return commands
 }

@@ -115,7 +115,7 @@ func remaining(ctx context.Context, client redis.UniversalClient, l leaderboard.
 	pipe := client.Pipeline()
 	found := make([]*redis.IntCmd, l.Shards)
 	for shard := range found {
-		found[shard] = pipe.Exists(ctx, l.FenceKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard), l.SeenKey(shard))
+		found[shard] = pipe.Exists(ctx, l.FenceKey(shard), l.VersionKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard), l.SeenKey(shard))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("look for what is left of generation %d: %w", l.Generation, err)
@@ -133,7 +133,7 @@ func remaining(ctx context.Context, client redis.UniversalClient, l leaderboard.
 // can bring anything back.
 func free(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) error {
 	return Hold(ctx, client, l, shard, func(ctx context.Context) error {
-		if err := client.Del(ctx, l.FenceKey(shard)).Err(); err != nil {
+		if err := client.Del(ctx, l.FenceKey(shard), l.VersionKey(shard)).Err(); err != nil {
 			return err
 		}
 		if err := unlink(ctx, client, l, shard); err != nil {

@@ -3,10 +3,11 @@ package projector
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	applySeconds     prometheus.Histogram
-	scriptOperations prometheus.Histogram
-	conflicts        prometheus.Counter
-	redisErrors      prometheus.Counter
+	applySeconds       prometheus.Histogram
+	transactionEntries prometheus.Histogram
+	fenceAhead         prometheus.Counter
+	conflicts          prometheus.Counter
+	redisErrors        prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -16,20 +17,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help:    "Time to fold one batch into the boards.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}),
-		scriptOperations: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "leaderboard_script_operations",
-			Help:    "Operations of one script call, after merging.",
+		transactionEntries: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "leaderboard_transaction_entries",
+			Help:    "Entries that one transaction has written; a board and an event id count as some.",
 			Buckets: prometheus.ExponentialBuckets(1, 4, 6),
 		}),
-		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+		fenceAhead: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_fence_ahead_total",
-			Help: "Script calls that found the fence ahead: a repeat, or another writer.",
+			Help: "Times a fence was found ahead: a repeat, or another writer.",
+		}),
+		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_conflicts_total",
+			Help: "Transactions that were done again because another writer of the shard was faster.",
 		}),
 		redisErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_projector_redis_errors_total",
 			Help: "Failed requests of the projector to Redis; each is tried again.",
 		}),
 	}
-	reg.MustRegister(m.applySeconds, m.scriptOperations, m.conflicts, m.redisErrors)
+	reg.MustRegister(m.applySeconds, m.transactionEntries, m.fenceAhead, m.conflicts, m.redisErrors)
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,20 +25,26 @@ type Config struct {
 	// published to count once. 0: every record counts. A generation has one: a
 	// projector with another is refused.
 	DedupeWindow time.Duration
-	Log          *slog.Logger
-	Registerer   prometheus.Registerer
+	// RememberEntries bounds how many entries are kept in memory, of some 100 bytes
+	// each: what is remembered of a shard has not to be read again before it is
+	// written, as long as nobody else writes there. 0: 2,000,000.
+	RememberEntries int64
+	Log             *slog.Logger
+	Registerer      prometheus.Registerer
 }
 
 // Projector writes to Redis.
 type Projector struct {
-	config   Config
-	window   leaderboard.Millis
-	redis    redis.UniversalClient
-	log      *slog.Logger
-	metrics  *metrics
-	boards   *Boards
-	catalog  *Documents
-	profiles *Documents
+	config  Config
+	window  leaderboard.Millis
+	redis   redis.UniversalClient
+	log     *slog.Logger
+	metrics *metrics
+	// remembered counts the entries kept in memory.
+	remembered atomic.Int64
+	boards     *Boards
+	catalog    *Documents
+	profiles   *Documents
 }
 
 // New makes a projector. Nothing is started or connected.
@@ -48,24 +55,42 @@ func New(config Config) (*Projector, error) {
 	if config.Shards == 0 {
 		config.Shards = 16
 	}
+	if config.RememberEntries == 0 {
+		config.RememberEntries = 2_000_000
+	}
 	switch {
 	case config.Redis == nil || config.Log == nil || config.Registerer == nil:
 		return nil, errors.New("a Redis client, a logger and a metrics registerer are needed")
 	case config.DedupeWindow < 0:
 		return nil, fmt.Errorf("the dedupe window %s is negative", config.DedupeWindow)
+	case config.RememberEntries < 0:
+		return nil, fmt.Errorf("%d entries cannot be remembered", config.RememberEntries)
+	case retries(config.Redis) > 0:
+		return nil, errors.New("the Redis client sends a transaction again by itself, unguarded: set its MaxRetries to -1")
 	case config.Generation < 0:
 		return nil, fmt.Errorf("generation %d is not positive", config.Generation)
 	case config.Shards < 0 || config.Shards > 16384:
 		return nil, fmt.Errorf("%d shards are not between 1 and 16384", config.Shards)
 	}
 	p := &Projector{config: config, window: leaderboard.Millis(config.DedupeWindow.Milliseconds()), redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer)}
-	p.boards = &Boards{projector: p, script: redis.NewScript(applySource), lanes: map[int]*lane{}}
+	p.boards = &Boards{projector: p, script: redis.NewScript(syncSource), lanes: map[int]*lane{}}
 	documents := func(fenceKey string) *Documents {
 		return &Documents{projector: p, script: redis.NewScript(documentsSource), fenceKey: fenceKey, fences: map[int]int64{}}
 	}
 	p.catalog = documents(leaderboard.CatalogFenceKey)
 	p.profiles = documents(leaderboard.ProfilesFenceKey)
 	return p, nil
+}
+
+// retries is how often a client tries again by itself.
+func retries(client redis.UniversalClient) int {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().MaxRetries
+	case *redis.ClusterClient:
+		return c.Options().MaxRetries
+	}
+	return 0
 }
 
 // Boards folds the activities topic.
@@ -120,18 +145,15 @@ type scriptCall struct {
 type verdict int64
 
 const (
-	verdictElsewhere  verdict = iota // nothing: the fence is elsewhere
-	verdictApplied                   // all of it
-	verdictHeld                      // nothing: the shard is held
-	verdictDuplicates                // nothing: some events were seen before
+	verdictElsewhere verdict = iota // nothing: the fence is elsewhere
+	verdictApplied                  // all of it
+	verdictHeld                     // nothing: the shard is held
 )
 
-// scriptReply is what both scripts answer: what was done, where the fence is now,
-// and the numbers that follow.
+// scriptReply is what both scripts answer: what was done, and where the fence is now.
 type scriptReply struct {
 	verdict verdict
 	fence   int64
-	numbers []int64
 }
 
 // runScript sends calls of one script in one pipeline, after loading the script
@@ -157,10 +179,10 @@ func (p *Projector) runScript(ctx context.Context, script *redis.Script, calls [
 	replies := make([]scriptReply, len(commands))
 	for i, command := range commands {
 		numbers, err := command.(*redis.Cmd).Int64Slice()
-		if err != nil || len(numbers) < 2 {
+		if err != nil || len(numbers) != 2 {
 			return nil, fmt.Errorf("the script answered %v: %w", numbers, err)
 		}
-		replies[i] = scriptReply{verdict: verdict(numbers[0]), fence: numbers[1], numbers: numbers[2:]}
+		replies[i] = scriptReply{verdict: verdict(numbers[0]), fence: numbers[1]}
 	}
 	return replies, nil
 }

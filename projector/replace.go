@@ -49,8 +49,8 @@ func ReplaceBoard(ctx context.Context, client redis.UniversalClient, l leaderboa
 		return fmt.Errorf("write the new content of board %s: %w", r.Board, err)
 	}
 	shard := l.Shard(r.Board)
-	keys := []string{l.FenceKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard), l.RankKey(r.Board), l.UsersKey(r.Board), rank, users}
-	args := []any{r.Board.String(), int64(r.Synced), r.Rule.String(), entries}
+	keys := []string{l.FenceKey(shard), l.BoardsKey(shard), l.RulesKey(shard), l.PassedKey(shard), l.RankKey(r.Board), l.UsersKey(r.Board), rank, users, l.VersionKey(shard)}
+	args := []any{r.Board.String(), int64(r.Synced), r.Rule.String(), entries, rand.Text()}
 	for partition, offset := range fences {
 		args = append(args, partition, offset)
 	}

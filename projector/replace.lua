@@ -2,13 +2,14 @@
 -- the new content was folded to.
 --
 -- KEYS  1 fence, 2 boards, 3 rules, 4 passed, 5 sorted set, 6 users, 7 new sorted
---       set, 8 new users
+--       set, 8 new users, 9 version
 -- ARGV  1 board, 2 last publish time (0: the board has no records and goes), 3 its
---       rule, 4 number of entries, then for each fence: partition, offset
+--       rule, 4 number of entries, 5 the next version, then for each fence: partition,
+--       offset
 -- Gives 1; or, when nothing was done, 0 because the shard stands elsewhere, or -1
 -- because the new content is not whole.
-if redis.call('HLEN', KEYS[1]) ~= (#ARGV - 4) / 2 then return 0 end
-for arg = 5, #ARGV, 2 do
+if redis.call('HLEN', KEYS[1]) ~= (#ARGV - 5) / 2 then return 0 end
+for arg = 6, #ARGV, 2 do
   if redis.call('HGET', KEYS[1], ARGV[arg]) ~= ARGV[arg + 1] then return 0 end
 end
 local entries = tonumber(ARGV[4])
@@ -30,4 +31,5 @@ else
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
   redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
 end
+redis.call('SET', KEYS[9], ARGV[5])
 return 1

@@ -4,269 +4,434 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
 )
 
-// ShardContent is all that a shard holds, at one moment.
-type ShardContent struct {
-	// Fences are by partition: all of the partition below the offset that belongs
-	// to the shard is in Boards, and nothing above.
-	Fences map[int]int64
-	Boards map[leaderboard.Board]*BoardContent
+// shard writes to one shard, one task at a time, and remembers what it has read and
+// written. What it remembers is right as long as the shard's version in Redis is the
+// one it knows: whoever changes a board changes the version.
+type shard struct {
+	projector *Projector
+	layout    leaderboard.Layout
+	number    int
+
+	mu sync.Mutex
+	// version is empty when nothing is remembered.
+	version string
+	boards  map[leaderboard.Board]*board
+	// entries counts those of all boards.
+	entries int64
+	// cuts counts the cuts, to number them.
+	cuts uint64
 }
 
-// BoardContent is all that a board holds.
-type BoardContent struct {
-	// Synced is the latest publish time among the board's records; 0 when the
-	// board is not registered.
-	Synced leaderboard.Millis
-	// Rule is the one that the board was begun with, zero when Redis knows none.
-	Rule leaderboard.Rule
-	// PassedOver counts the board's activities that came while it was off.
-	PassedOver int64
-	// States are the users' states.
-	States map[leaderboard.UserID]leaderboard.Entry
-	// Members are what the sorted set holds, by user. Scores are as they lie
-	// there, negated on an ascending board.
-	Members map[leaderboard.UserID]Member
-	// Malformed counts what could not be read, of both.
-	Malformed int
+// board is what is remembered of a board. A user without an entry here may have one
+// in Redis.
+type board struct {
+	begun   bool
+	order   leaderboard.Order
+	synced  leaderboard.Millis
+	entries map[leaderboard.UserID]*place
 }
 
-// Member is a member of a board's sorted set with its score.
-type Member struct {
-	Time  leaderboard.Millis
-	Score float64
+// place is where a user's entry is remembered.
+type place struct {
+	entry
+	user leaderboard.UserID
+	// cut is the number of the last one that has touched the entry.
+	cut uint64
 }
 
-// errMoved says that the shard was written to while it was read.
-var errMoved = errors.New("the shard was written to while it was read")
+func newShard(p *Projector, l leaderboard.Layout, number int) *shard {
+	return &shard{projector: p, layout: l, number: number, boards: map[leaderboard.Board]*board{}}
+}
 
-const (
-	// holdTime is how long writers wait for a holder that has gone away.
-	holdTime = 5 * time.Second
-	// readAttempts bounds how often a shard that moves is read again.
-	readAttempts = 5
-	scanCount    = 2000
+var (
+	// errOvertaken says that another writer came between reading and writing.
+	errOvertaken = errors.New("another writer was faster")
+	// errHeld says that the shard's writers have to wait, see Hold.
+	errHeld = errors.New("the shard is held")
 )
 
-// ReadShard reads boards of a shard at one moment, in steps that none of Redis'
-// clients has to wait for; the writers of the shard wait while it lasts. Choose
-// says which boards, given those that are registered. Each is called with the
-// number of entries of every step.
-func ReadShard(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int, choose func(registered []leaderboard.Board) []leaderboard.Board, each func(entries int)) (*ShardContent, error) {
-	for range readAttempts {
-		var content *ShardContent
-		err := Hold(ctx, client, l, shard, func(ctx context.Context) (err error) {
-			content, err = readShard(ctx, client, l, shard, choose, each)
+// patience is how often in a row a writer lets others be faster before it holds the
+// shard for itself.
+const patience = 3
+
+// apply writes a task. After an error the task says how far it has come.
+func (s *shard) apply(ctx context.Context, t *task) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	overtaken := 0
+	for {
+		err := s.attempt(ctx, t, false)
+		if errors.Is(err, errOvertaken) {
+			s.projector.metrics.conflicts.Inc()
+			overtaken++
+			if overtaken >= patience {
+				err = Hold(ctx, s.projector.redis, s.layout, s.number, func(ctx context.Context) error {
+					return s.attempt(ctx, t, true)
+				})
+			}
+		}
+		switch {
+		case errors.Is(err, errOvertaken):
+		case errors.Is(err, errHeld):
+			if err := pause(ctx); err != nil {
+				return err
+			}
+		default:
 			return err
-		})
-		if !errors.Is(err, errMoved) {
-			return content, err
 		}
 	}
-	return nil, fmt.Errorf("shard %d: %w, %d times over", shard, errMoved, readAttempts)
 }
 
-// Hold keeps the writers of a shard waiting while do runs. A holder that goes away
-// lets go within seconds; do's context ends when the hold cannot be kept.
-func Hold(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int, do func(context.Context) error) error {
-	key := l.HoldKey(shard)
-	if err := acquire(ctx, client, key); err != nil {
-		return err
+// attempt reads what it has to know, and writes cut by cut. Every transaction goes
+// through only if nobody has changed the shard since its state was looked at.
+func (s *shard) attempt(ctx context.Context, t *task, holding bool) error {
+	session, err := s.projector.connect(ctx, s.layout, s.number)
+	if err != nil {
+		return s.projector.counted(err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		ticker := time.NewTicker(holdTime / 5)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				if err := client.PExpire(ctx, key, holdTime).Err(); err != nil {
-					cancel(fmt.Errorf("keep %s: %w", key, err))
-				}
+	defer session.end()
+	seen := newSightings(s.layout, s.number, t, s.projector.window)
+	steps, err := s.look(ctx, session, t, seen, holding)
+	if err == nil && len(steps) > 0 {
+		err = s.write(ctx, session, t, steps, seen, holding)
+	}
+	if err != nil || len(steps) == 0 {
+		session.abandon(ctx)
+	}
+	if err != nil && !errors.Is(err, errOvertaken) {
+		s.forget()
+		s.projector.lookForNodes(ctx)
+	}
+	return err
+}
+
+// write folds and writes the steps, cut by cut. While Redis executes one cut the next
+// is on its way, and the one after it is folded.
+func (s *shard) write(ctx context.Context, session *session, t *task, steps []step, seen *sightings, holding bool) (err error) {
+	var ahead []*cut // folded and not written, the first one being written
+	defer func() {
+		if err != nil {
+			for _, c := range slices.Backward(ahead) {
+				c.undo()
 			}
 		}
 	}()
-	err := do(ctx)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
+	fold := func() {
+		if len(steps) > 0 {
+			s.cuts++
+			c := newCut(s.layout, s.number, s.cuts, steps, t.to, seen)
+			steps = steps[c.records:]
+			ahead = append(ahead, c)
+		}
 	}
-	cancel(nil)
-	<-kept
-	release, done := context.WithTimeout(context.WithoutCancel(ctx), holdTime)
-	defer done()
-	return errors.Join(err, client.Del(release, key).Err())
-}
-
-func acquire(ctx context.Context, client redis.UniversalClient, key string) error {
-	for {
-		mine, err := client.SetNX(ctx, key, "", holdTime).Result()
-		if err != nil {
-			return fmt.Errorf("hold %s: %w", key, err)
+	fold()
+	fold()
+	for queued := false; len(ahead) > 0; queued = true {
+		e := s.newExecution(t.partition, ahead, queued)
+		sent := make(chan error, 1)
+		go func() { sent <- session.exchange(ctx, e.fill) }()
+		fold()
+		if err := <-sent; err != nil {
+			return s.projector.counted(err)
 		}
-		if mine {
-			return nil
-		}
-		if err := pause(ctx); err != nil {
+		if err := e.outcome(); err != nil {
 			return err
 		}
+		s.version = e.cut.version
+		t.done(e.cut)
+		ahead = ahead[1:]
+		s.projector.metrics.transactionEntries.Observe(float64(e.cut.weight))
+		if e.next != nil {
+			if err := s.confirm(e.state, t, holding); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// forget makes the next attempt read all that it needs.
+func (s *shard) forget() {
+	s.projector.remembered.Add(-s.entries)
+	s.version, s.boards, s.entries = "", map[leaderboard.Board]*board{}, 0
+}
+
+// watched is the state of a shard that is watched from then on.
+type watched struct{ watch, version, fence, hold *redis.Cmd }
+
+func (s *shard) watch(p *pipeline, partition int) watched {
+	version, fence := s.layout.VersionKey(s.number), s.layout.FenceKey(s.number)
+	return watched{
+		watch:   p.do("watch", version, fence),
+		version: p.do("get", version),
+		fence:   p.do("hget", fence, partition),
+		hold:    p.do("exists", s.layout.HoldKey(s.number)),
 	}
 }
 
-func readShard(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int, choose func([]leaderboard.Board) []leaderboard.Board, each func(int)) (*ShardContent, error) {
-	fences, err := ReadFences(ctx, client, l, shard)
-	if err != nil {
-		return nil, err
+// check compares the state with what a task expects.
+func (w watched) check(t *task, holding bool) (version string, err error) {
+	if err := w.watch.Err(); err != nil {
+		return "", err
 	}
-	registered, err := readRegistry(ctx, client, l, shard)
-	if err != nil {
-		return nil, err
+	if version, err = w.version.Text(); err != nil && !errors.Is(err, redis.Nil) {
+		return "", err
 	}
-	rules, err := client.HGetAll(ctx, l.RulesKey(shard)).Result()
+	held, err := w.hold.Bool()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	passedOver, err := client.HGetAll(ctx, l.PassedKey(shard)).Result()
-	if err != nil {
-		return nil, err
+	fence, err := w.fence.Int64()
+	switch {
+	case errors.Is(err, redis.Nil):
+		fence = -1
+	case err != nil:
+		return "", err
 	}
-	content := &ShardContent{Fences: fences, Boards: map[leaderboard.Board]*BoardContent{}}
-	for _, board := range choose(slices.Collect(maps.Keys(registered))) {
-		if content.Boards[board] != nil {
+	switch {
+	case fence < t.fence:
+		return "", fmt.Errorf("the fence of partition %d is at %d instead of %d: %w", t.partition, fence, t.fence, leaderboard.ErrTailLost)
+	case held && !holding:
+		return "", errHeld
+	}
+	t.repeated(fence)
+	return version, nil
+}
+
+// look reads the state of the shard, and what the task's records concern and is not
+// remembered.
+func (s *shard) look(ctx context.Context, session *session, t *task, seen *sightings, holding bool) ([]step, error) {
+	if s.version == "" || s.projector.remembered.Load() > s.projector.config.RememberEntries {
+		s.forget()
+	}
+	for {
+		steps, unread := s.find(t.records)
+		var state watched
+		var takes []func() error
+		err := session.exchange(ctx, func(p *pipeline) {
+			p.do("unwatch")
+			state = s.watch(p, t.partition)
+			takes = s.read(p, unread)
+			if seen != nil {
+				takes = append(takes, seen.read(p)...)
+			}
+		})
+		if err != nil {
+			return nil, s.projector.counted(err)
+		}
+		version, err := state.check(t, holding)
+		if err != nil {
+			return nil, err
+		}
+		if s.version != "" && version != s.version {
+			s.forget() // others have written: what was remembered is of yesterday
 			continue
 		}
-		b, err := readBoard(ctx, client, l, board, each)
-		if err != nil {
-			return nil, err
+		s.version = version
+		for _, take := range takes {
+			if err := take(); err != nil {
+				return nil, s.projector.counted(err)
+			}
 		}
-		b.Synced = registered[board]
-		b.addRule(rules[board.String()], passedOver[board.String()])
-		content.Boards[board] = b
+		return steps[len(steps)-len(t.records):], nil
 	}
-	after, err := ReadFences(ctx, client, l, shard)
+}
+
+// unread are boards, and entries of boards, that a task concerns and nothing is
+// remembered of.
+type unread struct {
+	boards []leaderboard.Board
+	users  map[leaderboard.Board][]*place
+}
+
+// find finds what the records change, and makes places for what is to be read.
+func (s *shard) find(records []leaderboard.Record) ([]step, unread) {
+	steps := make([]step, len(records))
+	u := unread{users: map[leaderboard.Board][]*place{}}
+	for i := range records {
+		r := &records[i]
+		steps[i].record = r
+		if r.Type == leaderboard.TypePassedOver {
+			continue
+		}
+		b := s.boards[r.Board]
+		if b == nil {
+			b = &board{entries: map[leaderboard.UserID]*place{}}
+			s.boards[r.Board] = b
+			u.boards = append(u.boards, r.Board)
+		}
+		p := b.entries[r.UserID]
+		if p == nil {
+			p = &place{user: r.UserID}
+			b.entries[r.UserID] = p
+			u.users[r.Board] = append(u.users[r.Board], p)
+			s.entries++
+			s.projector.remembered.Add(1)
+		}
+		steps[i].board, steps[i].place = b, p
+	}
+	return steps, u
+}
+
+// read adds the commands that read, and gives what takes the answers.
+func (s *shard) read(p *pipeline, u unread) (takes []func() error) {
+	for some := range slices.Chunk(u.boards, readFields) {
+		names := make([]any, len(some))
+		for i, name := range some {
+			names[i] = name.String()
+		}
+		rules := p.hmget(s.layout.RulesKey(s.number), names)
+		synced := p.hmget(s.layout.BoardsKey(s.number), names)
+		takes = append(takes, func() error { return s.takeBoards(some, rules, synced) })
+	}
+	for name, users := range u.users {
+		for some := range slices.Chunk(users, readFields) {
+			fields := make([]any, len(some))
+			for i, place := range some {
+				fields[i] = int64(place.user)
+			}
+			states := p.hmget(s.layout.UsersKey(name), fields)
+			takes = append(takes, func() error { return takeEntries(name, some, states) })
+		}
+	}
+	return takes
+}
+
+func (s *shard) takeBoards(names []leaderboard.Board, rules, synced *redis.Cmd) error {
+	ruleTexts, err := rules.Slice()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !maps.Equal(fences, after) {
-		return nil, errMoved
-	}
-	return content, nil
-}
-
-// ReadFences tells how far a shard has come, by partition.
-func ReadFences(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) (map[int]int64, error) {
-	key := l.FenceKey(shard)
-	offsets, err := client.HGetAll(ctx, key).Result()
+	syncedTexts, err := synced.Slice()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	fences := make(map[int]int64, len(offsets))
-	for partition, offset := range offsets {
-		p, err := strconv.Atoi(partition)
-		if err != nil {
-			return nil, fmt.Errorf("%s has a partition %q", key, partition)
+	for i, name := range names {
+		b := s.boards[name]
+		if text, begun := ruleTexts[i].(string); begun {
+			rule, err := leaderboard.ParseRule(text)
+			if err != nil {
+				return fmt.Errorf("board %s: %w", name, err)
+			}
+			b.begun, b.order = true, rule.Order
 		}
-		if fences[p], err = strconv.ParseInt(offset, 10, 64); err != nil {
-			return nil, fmt.Errorf("%s has the offset %q", key, offset)
+		if text, registered := syncedTexts[i].(string); registered {
+			ms, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return fmt.Errorf("board %s was synced at %q", name, text)
+			}
+			b.synced = leaderboard.Millis(ms)
 		}
 	}
-	return fences, nil
+	return nil
 }
 
-// readRegistry gives the registered boards with the latest publish time of each.
-func readRegistry(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) (map[leaderboard.Board]leaderboard.Millis, error) {
-	key := l.BoardsKey(shard)
-	names, err := client.HGetAll(ctx, key).Result()
+func takeEntries(name leaderboard.Board, places []*place, states *redis.Cmd) error {
+	texts, err := states.Slice()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	registered := make(map[leaderboard.Board]leaderboard.Millis, len(names))
-	for name, synced := range names {
-		board, err := leaderboard.ParseBoard(name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
+	for i, place := range places {
+		text, onBoard := texts[i].(string)
+		if !onBoard {
+			continue
 		}
-		ms, err := strconv.ParseInt(synced, 10, 64)
+		at, value, err := leaderboard.ParseState(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: board %s was synced at %q", key, name, synced)
+			return fmt.Errorf("board %s: %w; leaderboard verify --repair --board %s mends it", name, err, name)
 		}
-		registered[board] = leaderboard.Millis(ms)
+		place.entry = entry{at, value, true}
 	}
-	return registered, nil
+	return nil
 }
 
-func readBoard(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, board leaderboard.Board, each func(int)) (*BoardContent, error) {
-	b := &BoardContent{States: map[leaderboard.UserID]leaderboard.Entry{}, Members: map[leaderboard.UserID]Member{}}
-	for cursor := uint64(0); ; {
-		pairs, next, err := client.HScan(ctx, l.UsersKey(board), cursor, "", scanCount).Result()
-		if err != nil {
-			return nil, err
-		}
-		for pair := range slices.Chunk(pairs, 2) {
-			b.addState(pair[0], pair[1])
-		}
-		each(len(pairs) / 2)
-		if cursor = next; cursor == 0 {
-			break
-		}
+// confirm makes sure that nobody else has written since the last transaction.
+func (s *shard) confirm(state watched, t *task, holding bool) error {
+	fence := t.fence
+	version, err := state.check(t, holding)
+	if err == nil && (version != s.version || t.fence != fence) {
+		err = errOvertaken
 	}
-	for cursor := uint64(0); ; {
-		pairs, next, err := client.ZScan(ctx, l.RankKey(board), cursor, "", scanCount).Result()
-		if err != nil {
-			return nil, err
-		}
-		for pair := range slices.Chunk(pairs, 2) {
-			b.addMember(pair[0], pair[1])
-		}
-		if cursor = next; cursor == 0 {
-			return b, nil
-		}
-	}
+	return err
 }
 
-func (b *BoardContent) addRule(rule, passedOver string) {
-	var err error
-	if rule != "" {
-		if b.Rule, err = leaderboard.ParseRule(rule); err != nil {
-			b.Malformed++
-		}
+// execution executes a cut as one transaction, and queues the next one.
+type execution struct {
+	shard     *shard
+	partition int
+	cut, next *cut
+	// begun is true of a cut that was queued before.
+	begun  bool
+	queued []*redis.Cmd
+	exec   *redis.Cmd
+	state  watched
+}
+
+func (s *shard) newExecution(partition int, ahead []*cut, begun bool) *execution {
+	e := &execution{shard: s, partition: partition, cut: ahead[0], begun: begun}
+	if len(ahead) > 1 {
+		e.next = ahead[1]
 	}
-	if passedOver != "" {
-		if b.PassedOver, err = strconv.ParseInt(passedOver, 10, 64); err != nil {
-			b.Malformed++
-		}
+	return e
+}
+
+func (e *execution) fill(p *pipeline) {
+	if !e.begun {
+		e.queue(p, e.cut)
+	}
+	e.exec = p.do("exec")
+	if e.next != nil {
+		e.state = e.shard.watch(p, e.partition)
+		e.queue(p, e.next)
 	}
 }
 
-func (b *BoardContent) addState(user, state string) {
-	id, err := strconv.ParseInt(user, 10, 64)
-	at, value, stateErr := leaderboard.ParseState(state)
-	if err != nil || stateErr != nil {
-		b.Malformed++
-		return
+func (e *execution) queue(p *pipeline, c *cut) {
+	s := e.shard
+	e.queued = append(e.queued, p.do("multi"))
+	for _, command := range c.commands {
+		e.queued = append(e.queued, p.do(command...))
 	}
-	b.States[leaderboard.UserID(id)] = leaderboard.Entry{UserID: leaderboard.UserID(id), Value: value, LastActivity: at}
+	e.queued = append(e.queued,
+		p.do("hset", s.layout.FenceKey(s.number), e.partition, c.to),
+		p.do("set", s.layout.VersionKey(s.number), c.version))
 }
 
-func (b *BoardContent) addMember(member, score string) {
-	at, user, err := leaderboard.ParseMember(member)
-	s, scoreErr := strconv.ParseFloat(strings.TrimSpace(score), 64)
-	if _, twice := b.Members[user]; err != nil || scoreErr != nil || (twice && b.Members[user].Time != at) {
-		b.Malformed++
-		return
+// outcome is nil when the cut is written.
+func (e *execution) outcome() error {
+	if err := outcomeOf(e.exec); err != nil {
+		return err
 	}
-	b.Members[user] = Member{Time: at, Score: s}
+	for _, command := range e.queued {
+		if err := command.Err(); err != nil {
+			return e.shard.projector.counted(err) // and Redis is going to refuse the next one
+		}
+	}
+	return nil
+}
+
+// outcomeOf tells what became of a transaction.
+func outcomeOf(exec *redis.Cmd) error {
+	answers, err := exec.Slice()
+	if errors.Is(err, redis.Nil) {
+		return errOvertaken
+	}
+	if err != nil {
+		return err
+	}
+	for _, answer := range answers {
+		if err, failed := answer.(error); failed {
+			return fmt.Errorf("a part of what was written is not on its board, leaderboard verify --repair mends it: %w", err)
+		}
+	}
+	return nil
 }

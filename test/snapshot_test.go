@@ -347,6 +347,9 @@ func (s *services) contents(pattern string) map[string]any {
 	}
 	contents := map[string]any{}
 	for _, key := range keys {
+		if strings.HasSuffix(key, ":version") { // a name for what the shard holds, each time another
+			continue
+		}
 		switch store.Type(ctx, key).Val() {
 		case "hash":
 			contents[key] = store.HGetAll(ctx, key).Val()

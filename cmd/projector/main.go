@@ -31,6 +31,7 @@ type settings struct {
 	Shards          int              `env:"SHARDS" default:"16" placeholder:"N" help:"Shards of the generation when it has to be made (${default})."`
 	DedupeWindow    time.Duration    `env:"DEDUPE_WINDOW" default:"24h" placeholder:"TIME" help:"Records with the same eventId, user and board that are published no further apart count once; 0 counts all (${default}). A generation keeps the one that it was begun with."`
 	MaxBatchRecords int              `env:"MAX_BATCH_RECORDS" default:"20000" placeholder:"N" help:"Most records to apply at once (${default})."`
+	RememberEntries int64            `env:"REMEMBER_ENTRIES" default:"2000000" placeholder:"N" help:"Most entries to keep in memory, some 100 bytes each; what is kept need not be read before it is written (${default})."`
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
@@ -44,6 +45,7 @@ func (s *settings) Check() error {
 		daemon.CheckPositive("generation", s.Generation),
 		daemon.CheckPositive("shards", s.Shards),
 		daemon.CheckPositive("max-batch-records", s.MaxBatchRecords),
+		daemon.CheckPositive("remember-entries", s.RememberEntries),
 		daemon.CheckPositive("sync-interval", s.SyncInterval),
 		daemon.CheckPositive("shutdown-timeout", s.ShutdownTimeout),
 	}
@@ -83,7 +85,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, err := s.Redis.Client(name)
+	store, err := s.Redis.Client(name, daemon.NoRetries)
 	if err != nil {
 		return err
 	}
@@ -99,6 +101,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		Shards:          s.Shards,
 		DedupeWindow:    s.DedupeWindow,
 		MaxBatchRecords: s.MaxBatchRecords,
+		RememberEntries: s.RememberEntries,
 		SyncInterval:    s.SyncInterval,
 		Log:             log,
 		Registerer:      registry,

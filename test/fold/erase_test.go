@@ -14,7 +14,7 @@ import (
 // another who stands on a board that the same batch begins.
 func TestEraseBeginsNoBoard(t *testing.T) {
 	ctx := context.Background()
-	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t)})
+	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t), MaxRetries: -1})
 	defer client.Close()
 	boards := newBoards(t, client)
 	if _, err := boards.Resume(ctx, leaderboard.Extent{End: 5}); err != nil {

@@ -26,7 +26,7 @@ import (
 func TestBoardsEqualOracle(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			client := redis.NewClient(&redis.Options{Addr: servers.Redis(t)})
+			client := redis.NewClient(&redis.Options{Addr: servers.Redis(t), MaxRetries: -1})
 			defer client.Close()
 			foldAndCompare(t, client, seed)
 		})
@@ -35,7 +35,7 @@ func TestBoardsEqualOracle(t *testing.T) {
 
 // TestBoardsEqualOracleOnACluster does the same on a Redis Cluster of three.
 func TestBoardsEqualOracleOnACluster(t *testing.T) {
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers.RedisCluster(t, 3)})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: servers.RedisCluster(t, 3), MaxRetries: -1})
 	defer client.Close()
 	foldAndCompare(t, client, 1)
 	err := client.ForEachMaster(context.Background(), func(ctx context.Context, node *redis.Client) error {

@@ -18,7 +18,7 @@ import (
 // the log into those once more would count it twice.
 func TestLostFencesDoNotCountTwice(t *testing.T) {
 	ctx := context.Background()
-	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t)})
+	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t), MaxRetries: -1})
 	defer client.Close()
 	random := rand.New(rand.NewPCG(5, 6))
 	rules := foldRules()

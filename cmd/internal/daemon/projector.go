@@ -31,6 +31,8 @@ type ProjectorConfig struct {
 	// DedupeWindow is how far apart two records with one event id may be published.
 	DedupeWindow    time.Duration
 	MaxBatchRecords int
+	// RememberEntries bounds the entries kept in memory.
+	RememberEntries int64
 	SyncInterval    time.Duration
 	Log             *slog.Logger
 	Registerer      prometheus.Registerer
@@ -46,12 +48,13 @@ type Projector struct {
 // NewProjector wires the service.
 func NewProjector(c ProjectorConfig) (*Projector, error) {
 	p, err := projector.New(projector.Config{
-		Redis:        c.Redis,
-		Generation:   c.Generation,
-		Shards:       c.Shards,
-		DedupeWindow: c.DedupeWindow,
-		Log:          c.Log,
-		Registerer:   c.Registerer,
+		Redis:           c.Redis,
+		Generation:      c.Generation,
+		Shards:          c.Shards,
+		DedupeWindow:    c.DedupeWindow,
+		RememberEntries: c.RememberEntries,
+		Log:             c.Log,
+		Registerer:      c.Registerer,
 	})
 	if err != nil {
 		return nil, err

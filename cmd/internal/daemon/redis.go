@@ -41,9 +41,12 @@ func (r *Redis) Check() error {
 	return errors.Join(mistakes...)
 }
 
+// NoRetries is for a client whose user tries again by itself.
+const NoRetries = -1
+
 // Client makes a client of the servers that the settings name. It connects when
-// it is used. The caller closes it.
-func (r *Redis) Client(clientName string) (redis.UniversalClient, error) {
+// it is used, and tries a command again so often; 0: 3 times. The caller closes it.
+func (r *Redis) Client(clientName string, maxRetries int) (redis.UniversalClient, error) {
 	tlsConfig, err := r.TLS.config("redis")
 	if err != nil {
 		return nil, err
@@ -51,6 +54,7 @@ func (r *Redis) Client(clientName string) (redis.UniversalClient, error) {
 	return redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:                    r.Addrs,
 		ClientName:               clientName,
+		MaxRetries:               maxRetries,
 		DB:                       r.DB,
 		Username:                 r.Username,
 		Password:                 r.Password,

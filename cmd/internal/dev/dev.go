@@ -79,7 +79,7 @@ func run(ctx context.Context, config Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
 	e := &environment{config: config, cluster: cluster, topics: consumer.DefaultTopics(), store: store}
-	e.redis = redis.NewClient(&redis.Options{Addr: store.address, ContextTimeoutEnabled: true})
+	e.redis = redis.NewClient(&redis.Options{Addr: store.address, MaxRetries: -1, ContextTimeoutEnabled: true})
 	defer func() { _ = e.redis.Close() }()
 	if err := e.prepare(ctx); err != nil {
 		return err
