@@ -36,6 +36,11 @@ test-faults: servers build ## Kill, freeze, empty and cut off every part under l
 	FAULTS=all BIN_DIR=$(CURDIR)/bin RELIABILITY_TABLE=$(if $(RELIABILITY_TABLE),$(abspath $(RELIABILITY_TABLE))) \
 		go test -C test/faults -count=1 -v -timeout 3h
 
+.PHONY: bench
+bench: servers build ## Measure beside the ceilings on a real Kafka and a real Redis (BENCH=full, ONLY=apply/uniform)
+	BIN_DIR=$(CURDIR)/bin BENCH=$(BENCH) BENCHMARKS_DOCUMENT=$(if $(ONLY),,$(CURDIR)/docs/benchmarks.md) \
+		go test -C test/bench -run '^$$' -bench 'Leaderboard/$(ONLY)' -benchtime 1x -timeout 3h
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
 	$(GOLANGCI_LINT) run ./...

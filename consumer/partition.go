@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	fetchMaxBytes = 2 << 20
+	fetchMaxBytes = 512 << 10
 	fetchMaxWait  = 500 * time.Millisecond
 	// fetchDeadline bounds a request whose answer never comes.
 	fetchDeadline = 10 * time.Second

@@ -68,6 +68,8 @@ type cut struct {
 	changes  map[leaderboard.Board]*change
 	order    []*change
 	commands []command
+	// queued is true when the commands were sent.
+	queued bool
 }
 
 // change is what a cut does to one board.

@@ -44,8 +44,9 @@ type sightings struct {
 	// events are those of the task that were not looked at yet.
 	events []event
 	halves [2]map[digest]leaderboard.Millis
-	// filling is the half that is filled; its first event came at since, and it
+	// known is true when the rest was read: filling is the half that is filled; its first event came at since, and it
 	// has so many.
+	known   bool
 	filling int
 	since   leaderboard.Millis
 	count   int64
@@ -54,42 +55,42 @@ type sightings struct {
 	commands []command
 }
 
-// newSightings is nil when no record of the task carries an event id, or nobody
-// wants to know.
-func newSightings(l leaderboard.Layout, shard int, t *task, window leaderboard.Millis) *sightings {
+// newSightings is nil when nobody wants to know.
+func newSightings(l leaderboard.Layout, shard, partition int, window leaderboard.Millis) *sightings {
 	if window == 0 {
 		return nil
 	}
-	var events []event
-	for i := range t.records {
-		if r := &t.records[i]; r.EventID != "" {
-			events = append(events, event{r.Offset, digestOf(r)})
-		}
-	}
-	if len(events) == 0 {
-		return nil
-	}
 	return &sightings{
-		window: window, partition: t.partition, key: l.SeenKey(shard),
-		halfKeys: [2]string{l.SeenHalfKey(shard, t.partition, 0), l.SeenHalfKey(shard, t.partition, 1)},
-		events:   events, since: -1,
+		window: window, partition: partition, key: l.SeenKey(shard),
+		halfKeys: [2]string{l.SeenHalfKey(shard, partition, 0), l.SeenHalfKey(shard, partition, 1)},
+		halves:   [2]map[digest]leaderboard.Millis{{}, {}},
+		since:    -1,
 	}
 }
 
-// read adds the commands that look the events up, and gives what takes the answers.
-func (s *sightings) read(p *pipeline) (takes []func() error) {
-	state := p.do("hget", s.key, s.partition)
-	takes = append(takes, func() error { return s.takeState(state) })
+// eventsOf are the records that have an event id.
+func eventsOf(records []leaderboard.Record) []event {
+	var events []event
+	for i := range records {
+		if r := &records[i]; r.EventID != "" {
+			events = append(events, event{r.Offset, digestOf(r)})
+		}
+	}
+	return events
+}
+
+// read adds the commands that look events up, and gives what takes the answers.
+func (s *sightings) read(p *pipeline, events []event) (takes []func() error) {
+	if len(events) == 0 {
+		return nil
+	}
+	if !s.known {
+		state := p.do("hget", s.key, s.partition)
+		counts := [2]*redis.Cmd{p.do("hlen", s.halfKeys[0]), p.do("hlen", s.halfKeys[1])}
+		takes = append(takes, func() error { return s.takeState(state, counts) })
+	}
 	for half, key := range s.halfKeys {
-		count := p.do("hlen", key)
-		s.halves[half] = map[digest]leaderboard.Millis{}
-		takes = append(takes, func() (err error) {
-			if half == s.filling {
-				s.count, err = count.Int64()
-			}
-			return err
-		})
-		for some := range slices.Chunk(s.events, readFields) {
+		for some := range slices.Chunk(events, readFields) {
 			fields := make([]any, len(some))
 			for i := range some {
 				fields[i] = some[i].digest[:]
@@ -98,11 +99,15 @@ func (s *sightings) read(p *pipeline) (takes []func() error) {
 			takes = append(takes, func() error { return s.takeHalf(half, some, found) })
 		}
 	}
-	return takes
+	return append(takes, func() error {
+		s.events = append(s.events, events...)
+		return nil
+	})
 }
 
-func (s *sightings) takeState(answer *redis.Cmd) error {
-	text, err := answer.Text()
+func (s *sightings) takeState(state *redis.Cmd, counts [2]*redis.Cmd) error {
+	s.known = true
+	text, err := state.Text()
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
@@ -112,7 +117,8 @@ func (s *sightings) takeState(answer *redis.Cmd) error {
 	if _, err := fmt.Sscanf(text, "%d %d", &s.filling, &s.since); err != nil || s.filling < 0 || s.filling > 1 {
 		return fmt.Errorf("%s has %q of partition %d", s.key, text, s.partition)
 	}
-	return nil
+	s.count, err = counts[s.filling].Int64()
+	return err
 }
 
 func (s *sightings) takeHalf(half int, events []event, answer *redis.Cmd) error {
@@ -129,7 +135,9 @@ func (s *sightings) takeHalf(half int, events []event, answer *redis.Cmd) error 
 		if err != nil {
 			return fmt.Errorf("%s has an event of %q", s.halfKeys[half], text)
 		}
-		s.halves[half][events[i].digest] = leaderboard.Millis(published)
+		if _, fresh := s.halves[half][events[i].digest]; !fresh {
+			s.halves[half][events[i].digest] = leaderboard.Millis(published)
+		}
 	}
 	return nil
 }

@@ -99,12 +99,12 @@ func (s *shard) attempt(ctx context.Context, t *task, holding bool) error {
 		return s.projector.counted(err)
 	}
 	defer session.end()
-	seen := newSightings(s.layout, s.number, t, s.projector.window)
-	steps, err := s.look(ctx, session, t, seen, holding)
-	if err == nil && len(steps) > 0 {
-		err = s.write(ctx, session, t, steps, seen, holding)
+	w := &writing{
+		shard: s, session: session, task: t, holding: holding,
+		rest: t.records, seen: newSightings(s.layout, s.number, t.partition, s.projector.window),
 	}
-	if err != nil || len(steps) == 0 {
+	err = w.run(ctx)
+	if err != nil || !w.clean {
 		session.abandon(ctx)
 	}
 	if err != nil && !errors.Is(err, errOvertaken) {
@@ -114,177 +114,89 @@ func (s *shard) attempt(ctx context.Context, t *task, holding bool) error {
 	return err
 }
 
-// write folds and writes the steps, cut by cut. While Redis executes one cut the next
-// is on its way, and the one after it is folded.
-func (s *shard) write(ctx context.Context, session *session, t *task, steps []step, seen *sightings, holding bool) (err error) {
-	var ahead []*cut // folded and not written, the first one being written
-	defer func() {
-		if err != nil {
-			for _, c := range slices.Backward(ahead) {
-				c.undo()
-			}
-		}
-	}()
-	fold := func() {
-		if len(steps) > 0 {
-			s.cuts++
-			c := newCut(s.layout, s.number, s.cuts, steps, t.to, seen)
-			steps = steps[c.records:]
-			ahead = append(ahead, c)
-		}
-	}
-	fold()
-	fold()
-	for queued := false; len(ahead) > 0; queued = true {
-		e := s.newExecution(t.partition, ahead, queued)
-		sent := make(chan error, 1)
-		go func() { sent <- session.exchange(ctx, e.fill) }()
-		fold()
-		if err := <-sent; err != nil {
-			return s.projector.counted(err)
-		}
-		if err := e.outcome(); err != nil {
-			return err
-		}
-		s.version = e.cut.version
-		t.done(e.cut)
-		ahead = ahead[1:]
-		s.projector.metrics.transactionEntries.Observe(float64(e.cut.weight))
-		if e.next != nil {
-			if err := s.confirm(e.state, t, holding); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // forget makes the next attempt read all that it needs.
 func (s *shard) forget() {
 	s.projector.remembered.Add(-s.entries)
 	s.version, s.boards, s.entries = "", map[leaderboard.Board]*board{}, 0
 }
 
-// watched is the state of a shard that is watched from then on.
-type watched struct{ watch, version, fence, hold *redis.Cmd }
-
-func (s *shard) watch(p *pipeline, partition int) watched {
-	version, fence := s.layout.VersionKey(s.number), s.layout.FenceKey(s.number)
-	return watched{
-		watch:   p.do("watch", version, fence),
-		version: p.do("get", version),
-		fence:   p.do("hget", fence, partition),
-		hold:    p.do("exists", s.layout.HoldKey(s.number)),
-	}
-}
-
-// check compares the state with what a task expects.
-func (w watched) check(t *task, holding bool) (version string, err error) {
-	if err := w.watch.Err(); err != nil {
-		return "", err
-	}
-	if version, err = w.version.Text(); err != nil && !errors.Is(err, redis.Nil) {
-		return "", err
-	}
-	held, err := w.hold.Bool()
-	if err != nil {
-		return "", err
-	}
-	fence, err := w.fence.Int64()
-	switch {
-	case errors.Is(err, redis.Nil):
-		fence = -1
-	case err != nil:
-		return "", err
-	}
-	switch {
-	case fence < t.fence:
-		return "", fmt.Errorf("the fence of partition %d is at %d instead of %d: %w", t.partition, fence, t.fence, leaderboard.ErrTailLost)
-	case held && !holding:
-		return "", errHeld
-	}
-	t.repeated(fence)
-	return version, nil
-}
-
-// look reads the state of the shard, and what the task's records concern and is not
-// remembered.
-func (s *shard) look(ctx context.Context, session *session, t *task, seen *sightings, holding bool) ([]step, error) {
-	if s.version == "" || s.projector.remembered.Load() > s.projector.config.RememberEntries {
-		s.forget()
-	}
-	for {
-		steps, unread := s.find(t.records)
-		var state watched
-		var takes []func() error
-		err := session.exchange(ctx, func(p *pipeline) {
-			p.do("unwatch")
-			state = s.watch(p, t.partition)
-			takes = s.read(p, unread)
-			if seen != nil {
-				takes = append(takes, seen.read(p)...)
-			}
-		})
-		if err != nil {
-			return nil, s.projector.counted(err)
-		}
-		version, err := state.check(t, holding)
-		if err != nil {
-			return nil, err
-		}
-		if s.version != "" && version != s.version {
-			s.forget() // others have written: what was remembered is of yesterday
-			continue
-		}
-		s.version = version
-		for _, take := range takes {
-			if err := take(); err != nil {
-				return nil, s.projector.counted(err)
-			}
-		}
-		return steps[len(steps)-len(t.records):], nil
-	}
-}
-
-// unread are boards, and entries of boards, that a task concerns and nothing is
-// remembered of.
-type unread struct {
+// window is a range of records with what they change, and what has to be read of it
+// before they can be folded.
+type window struct {
+	steps  []step
 	boards []leaderboard.Board
 	users  map[leaderboard.Board][]*place
+	unread int
+	events []event
 }
 
-// find finds what the records change, and makes places for what is to be read.
-func (s *shard) find(records []leaderboard.Record) ([]step, unread) {
-	steps := make([]step, len(records))
-	u := unread{users: map[leaderboard.Board][]*place{}}
+const (
+	// windowUnread and windowRecords bound a window.
+	windowUnread  = 1000
+	windowRecords = 20_000
+)
+
+// open finds what the first of the records change, and makes places for what is to
+// be read.
+func (s *shard) open(records []leaderboard.Record, dedupe bool) *window {
+	w := &window{users: map[leaderboard.Board][]*place{}}
+	records = records[:min(len(records), windowRecords)]
 	for i := range records {
+		if w.unread >= windowUnread {
+			records = records[:i]
+			break
+		}
 		r := &records[i]
-		steps[i].record = r
-		if r.Type == leaderboard.TypePassedOver {
-			continue
+		next := step{record: r}
+		if r.Type != leaderboard.TypePassedOver {
+			next.board, next.place = s.find(w, r)
 		}
-		b := s.boards[r.Board]
-		if b == nil {
-			b = &board{entries: map[leaderboard.UserID]*place{}}
-			s.boards[r.Board] = b
-			u.boards = append(u.boards, r.Board)
-		}
-		p := b.entries[r.UserID]
-		if p == nil {
-			p = &place{user: r.UserID}
-			b.entries[r.UserID] = p
-			u.users[r.Board] = append(u.users[r.Board], p)
-			s.entries++
-			s.projector.remembered.Add(1)
-		}
-		steps[i].board, steps[i].place = b, p
+		w.steps = append(w.steps, next)
 	}
-	return steps, u
+	if dedupe {
+		w.events = eventsOf(records)
+	}
+	return w
 }
 
-// read adds the commands that read, and gives what takes the answers.
-func (s *shard) read(p *pipeline, u unread) (takes []func() error) {
-	for some := range slices.Chunk(u.boards, readFields) {
+func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
+	b := s.boards[r.Board]
+	if b == nil {
+		b = &board{entries: map[leaderboard.UserID]*place{}}
+		s.boards[r.Board] = b
+		w.boards = append(w.boards, r.Board)
+		w.unread++
+	}
+	p := b.entries[r.UserID]
+	if p == nil {
+		p = &place{user: r.UserID}
+		b.entries[r.UserID] = p
+		w.users[r.Board] = append(w.users[r.Board], p)
+		w.unread++
+		s.entries++
+		s.projector.remembered.Add(1)
+	}
+	return b, p
+}
+
+// close takes back the places of a window that was not read.
+func (s *shard) close(w *window) {
+	for name, places := range w.users {
+		for _, p := range places {
+			delete(s.boards[name].entries, p.user)
+		}
+		s.entries -= int64(len(places))
+		s.projector.remembered.Add(-int64(len(places)))
+	}
+	for _, name := range w.boards {
+		delete(s.boards, name)
+	}
+}
+
+// read adds the commands that read what a window lacks, and gives what takes the
+// answers.
+func (s *shard) read(p *pipeline, w *window) (takes []func() error) {
+	for some := range slices.Chunk(w.boards, readFields) {
 		names := make([]any, len(some))
 		for i, name := range some {
 			names[i] = name.String()
@@ -293,7 +205,7 @@ func (s *shard) read(p *pipeline, u unread) (takes []func() error) {
 		synced := p.hmget(s.layout.BoardsKey(s.number), names)
 		takes = append(takes, func() error { return s.takeBoards(some, rules, synced) })
 	}
-	for name, users := range u.users {
+	for name, users := range w.users {
 		for some := range slices.Chunk(users, readFields) {
 			fields := make([]any, len(some))
 			for i, place := range some {
@@ -350,88 +262,6 @@ func takeEntries(name leaderboard.Board, places []*place, states *redis.Cmd) err
 			return fmt.Errorf("board %s: %w; leaderboard verify --repair --board %s mends it", name, err, name)
 		}
 		place.entry = entry{at, value, true}
-	}
-	return nil
-}
-
-// confirm makes sure that nobody else has written since the last transaction.
-func (s *shard) confirm(state watched, t *task, holding bool) error {
-	fence := t.fence
-	version, err := state.check(t, holding)
-	if err == nil && (version != s.version || t.fence != fence) {
-		err = errOvertaken
-	}
-	return err
-}
-
-// execution executes a cut as one transaction, and queues the next one.
-type execution struct {
-	shard     *shard
-	partition int
-	cut, next *cut
-	// begun is true of a cut that was queued before.
-	begun  bool
-	queued []*redis.Cmd
-	exec   *redis.Cmd
-	state  watched
-}
-
-func (s *shard) newExecution(partition int, ahead []*cut, begun bool) *execution {
-	e := &execution{shard: s, partition: partition, cut: ahead[0], begun: begun}
-	if len(ahead) > 1 {
-		e.next = ahead[1]
-	}
-	return e
-}
-
-func (e *execution) fill(p *pipeline) {
-	if !e.begun {
-		e.queue(p, e.cut)
-	}
-	e.exec = p.do("exec")
-	if e.next != nil {
-		e.state = e.shard.watch(p, e.partition)
-		e.queue(p, e.next)
-	}
-}
-
-func (e *execution) queue(p *pipeline, c *cut) {
-	s := e.shard
-	e.queued = append(e.queued, p.do("multi"))
-	for _, command := range c.commands {
-		e.queued = append(e.queued, p.do(command...))
-	}
-	e.queued = append(e.queued,
-		p.do("hset", s.layout.FenceKey(s.number), e.partition, c.to),
-		p.do("set", s.layout.VersionKey(s.number), c.version))
-}
-
-// outcome is nil when the cut is written.
-func (e *execution) outcome() error {
-	if err := outcomeOf(e.exec); err != nil {
-		return err
-	}
-	for _, command := range e.queued {
-		if err := command.Err(); err != nil {
-			return e.shard.projector.counted(err) // and Redis is going to refuse the next one
-		}
-	}
-	return nil
-}
-
-// outcomeOf tells what became of a transaction.
-func outcomeOf(exec *redis.Cmd) error {
-	answers, err := exec.Slice()
-	if errors.Is(err, redis.Nil) {
-		return errOvertaken
-	}
-	if err != nil {
-		return err
-	}
-	for _, answer := range answers {
-		if err, failed := answer.(error); failed {
-			return fmt.Errorf("a part of what was written is not on its board, leaderboard verify --repair mends it: %w", err)
-		}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const redisTimeout = 10 * time.Second
 
 // connectRedis reaches the store. The caller closes the client.
 func connectRedis(ctx context.Context, settings *daemon.Redis) (redis.UniversalClient, error) {
-	client, err := settings.Client(name, 0)
+	client, err := settings.Client(name)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	store, err := c.Redis.Client(name, 0)
+	store, err := c.Redis.Client(name)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, err := s.Redis.Client(name, daemon.NoRetries)
+	store, err := s.Redis.Client(name, daemon.ForTransactions)
 	if err != nil {
 		return err
 	}

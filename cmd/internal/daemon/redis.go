@@ -41,20 +41,21 @@ func (r *Redis) Check() error {
 	return errors.Join(mistakes...)
 }
 
-// NoRetries is for a client whose user tries again by itself.
-const NoRetries = -1
+// ForTransactions tunes a client for the projector. It tries again by itself, and
+// what it sends begins with the EXEC of what it sent before: that is not to wait in
+// a buffer.
+func ForTransactions(o *redis.UniversalOptions) { o.MaxRetries, o.WriteBufferSize = -1, 4096 }
 
 // Client makes a client of the servers that the settings name. It connects when
-// it is used, and tries a command again so often; 0: 3 times. The caller closes it.
-func (r *Redis) Client(clientName string, maxRetries int) (redis.UniversalClient, error) {
+// it is used. The caller closes it.
+func (r *Redis) Client(clientName string, tune ...func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
 	tlsConfig, err := r.TLS.config("redis")
 	if err != nil {
 		return nil, err
 	}
-	return redis.NewUniversalClient(&redis.UniversalOptions{
+	options := &redis.UniversalOptions{
 		Addrs:                    r.Addrs,
 		ClientName:               clientName,
-		MaxRetries:               maxRetries,
 		DB:                       r.DB,
 		Username:                 r.Username,
 		Password:                 r.Password,
@@ -65,7 +66,11 @@ func (r *Redis) Client(clientName string, maxRetries int) (redis.UniversalClient
 		TLSConfig:                tlsConfig,
 		ContextTimeoutEnabled:    true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}), nil
+	}
+	for _, t := range tune {
+		t(options)
+	}
+	return redis.NewUniversalClient(options), nil
 }
 
 // logRedis sends what go-redis has to say about its connections to the log; what

@@ -1,0 +1,255 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
+	"leaderboard/test/child"
+	"leaderboard/test/programs"
+)
+
+// The bare service is the ceiling of the queries and of freshness. It runs in a
+// process of its own as the real programs do: the test binary with these in its
+// environment.
+const (
+	bareRedis  = "BARE_REDIS"
+	bareBroker = "BARE_BROKER"
+	bareTopic  = "BARE_TOPIC"
+)
+
+func isBare() bool { return os.Getenv(bareRedis) != "" }
+
+// startBare starts the bare service and tells where it listens. A topic is what its
+// loop consumes.
+func (a *arena) startBare(topic string) (addr string) {
+	a.b.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		a.b.Fatal(err)
+	}
+	dir := a.b.TempDir()
+	process := &child.Process{
+		Path: path, Dir: dir, Log: filepath.Join(dir, "bare.log"),
+		Env: []string{bareRedis + "=" + a.server.Addr(), bareBroker + "=" + a.brokers[0], bareTopic + "=" + topic},
+	}
+	if err := process.Start(); err != nil {
+		a.b.Fatal(err)
+	}
+	a.b.Cleanup(func() { endBare(a.b, process) })
+	programs.Await(a.b, "the bare service to listen", func() error {
+		if addr = process.Tail(); addr == "" {
+			return errors.New("it has not said where")
+		}
+		return nil
+	})
+	return addr
+}
+
+func endBare(b *testing.B, process *child.Process) {
+	if !process.Running() {
+		b.Errorf("the bare service has ended:\n%s", process.Tail())
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := process.Signal(ctx, syscall.SIGKILL); err != nil {
+		b.Errorf("end the bare service: %v", err)
+	}
+}
+
+// runBare is the process of the bare service. It returns only when that fails.
+func runBare() error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	s := &bareService{redis: redis.NewClient(&redis.Options{Addr: os.Getenv(bareRedis)})}
+	failed := make(chan error)
+	go func() { failed <- http.Serve(listener, s.handler()) }()
+	go func() { failed <- s.consume(context.Background(), os.Getenv(bareBroker), os.Getenv(bareTopic)) }()
+	return <-failed
+}
+
+// bareService sends the commands of the query service and writes the least of an
+// answer, by hand. It reads the boards of the native ceiling, so that it stays the
+// same however the projector keeps its own.
+type bareService struct {
+	redis *redis.Client
+}
+
+func (s *bareService) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/top", s.answer(s.top))
+	mux.HandleFunc("/rank", s.answer(s.rank))
+	mux.HandleFunc("/value", s.answer(s.value))
+	return mux
+}
+
+func (s *bareService) answer(write func(r *http.Request) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := write(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	}
+}
+
+// top answers with the entries from first to last of the board of a million users.
+func (s *bareService) top(r *http.Request) ([]byte, error) {
+	ctx, board := r.Context(), million.boards[0]
+	first, firstErr := strconv.ParseInt(r.FormValue("first"), 10, 64)
+	last, lastErr := strconv.ParseInt(r.FormValue("last"), 10, 64)
+	if err := errors.Join(firstErr, lastErr); err != nil {
+		return nil, err
+	}
+	tx := s.redis.TxPipeline()
+	entries := tx.ZRevRangeWithScores(ctx, nativeRankKey(board), first, last)
+	total := tx.ZCard(ctx, nativeRankKey(board))
+	synced := tx.HGet(ctx, nativeBoardsKey, board.String())
+	tx.HGet(ctx, nativeRulesKey, board.String())
+	if _, err := tx.Exec(ctx); err != nil {
+		return nil, err
+	}
+	users := make([]string, len(entries.Val()))
+	times := make([]leaderboard.Millis, len(users))
+	for i, z := range entries.Val() {
+		at, user, err := leaderboard.ParseMember(z.Member.(string))
+		if err != nil {
+			return nil, err
+		}
+		users[i], times[i] = strconv.FormatInt(int64(user), 10), at
+	}
+	profiles, err := s.redis.HMGet(ctx, leaderboard.ProfilesKey(org), users...).Result()
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, 256+512*len(users)), `{"total":`...)
+	b = strconv.AppendInt(b, total.Val(), 10)
+	b = append(append(b, `,"synced":`...), synced.Val()...)
+	b = append(b, `,"rankings":[`...)
+	for i, user := range users {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"rank":`...), first+int64(i)+1, 10)
+		b = append(append(b, `,"user":`...), user...)
+		b, _ = leaderboard.ValueOfScore(entries.Val()[i].Score, leaderboard.Descending).AppendText(append(b, `,"value":`...))
+		b = strconv.AppendInt(append(b, `,"time":`...), int64(times[i]), 10)
+		b = appendProfile(b, profiles[i])
+		b = append(b, '}')
+	}
+	return append(b, "]}"...), nil
+}
+
+// appendProfile takes the profile over as it is.
+func appendProfile(b []byte, profile any) []byte {
+	if text, known := profile.(string); known && text != "" {
+		b = append(append(b, `,"profile":`...), text...)
+	}
+	return b
+}
+
+// standing finds a user's state and place in one step, as the member is in no other.
+var standing = redis.NewScript(`
+local state = redis.call('HGET', KEYS[2], ARGV[1])
+if not state then return {} end
+return {state, redis.call('ZREVRANK', KEYS[1], string.sub(state, 1, 8) .. ARGV[2]), redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3])}`)
+
+// rank answers with a user's place on one board or on 25.
+func (s *bareService) rank(r *http.Request) ([]byte, error) {
+	ctx, text := r.Context(), r.FormValue("user")
+	user, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	boards := million.boards
+	if r.FormValue("boards") != "1" {
+		boards = boardsOf(leaderboard.UserID(user))
+	}
+	found, profile, err := s.standings(ctx, boards, leaderboard.UserID(user), text)
+	if err != nil {
+		return nil, err
+	}
+	b := append(append(make([]byte, 0, 512+256*len(boards)), `{"user":`...), text...)
+	b = appendProfile(b, profile)
+	b = append(b, `,"ranks":[`...)
+	for i, fields := range found {
+		if len(fields) != 4 {
+			return nil, fmt.Errorf("user %d is not on board %s", user, boards[i])
+		}
+		at, value, err := leaderboard.ParseState(fields[0].(string))
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"rank":`...), fields[1].(int64)+1, 10)
+		b, _ = value.AppendText(append(b, `,"value":`...))
+		b = strconv.AppendInt(append(b, `,"time":`...), int64(at), 10)
+		b = strconv.AppendInt(append(b, `,"total":`...), fields[2].(int64), 10)
+		b = append(append(append(b, `,"synced":`...), fields[3].(string)...), '}')
+	}
+	return append(b, "]}"...), nil
+}
+
+// standings asks for all boards in one pipeline, after loading the script where
+// Redis does not have it.
+func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board, user leaderboard.UserID, text string) (found [][]any, profile string, err error) {
+	member := leaderboard.Member(0, user)
+	send := func() ([]*redis.Cmd, *redis.StringCmd, error) {
+		pipe := s.redis.Pipeline()
+		calls := make([]*redis.Cmd, len(boards))
+		for i, b := range boards {
+			calls[i] = standing.EvalShaRO(ctx, pipe, []string{nativeRankKey(b), nativeUsersKey(b), nativeBoardsKey}, text, member[leaderboard.StateTimeSize:], b.String())
+		}
+		profile := pipe.HGet(ctx, leaderboard.ProfilesKey(org), text)
+		_, err := pipe.Exec(ctx)
+		return calls, profile, err
+	}
+	calls, read, err := send()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err := standing.Load(ctx, s.redis).Err(); err != nil {
+			return nil, "", err
+		}
+		calls, read, err = send()
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, "", err
+	}
+	for _, call := range calls {
+		fields, err := call.Slice()
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, fields)
+	}
+	return found, read.Val(), nil
+}
+
+// value answers with a user's value on the board that the bare loop writes.
+func (s *bareService) value(r *http.Request) ([]byte, error) {
+	score, err := s.redis.ZScore(r.Context(), plainKey(million.boards[0]), r.FormValue("user")).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	b, err := leaderboard.Value(score).AppendText([]byte(`{"userRanks":[{"achievedValue":`))
+	return append(b, "}]}"...), err
+}
