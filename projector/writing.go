@@ -46,7 +46,8 @@ func (w *writing) run(ctx context.Context) (err error) {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	for w.fold(2); len(w.ahead) > 0; w.fold(2) {
+	for len(w.task.records) > 0 {
+		w.fold(2)
 		if err := w.exchange(ctx); err != nil {
 			return err
 		}
@@ -97,7 +98,9 @@ func (w *writing) begin(ctx context.Context) error {
 		repeated := due - len(w.task.records)
 		ready := min(repeated, len(w.steps))
 		w.steps, w.rest = w.steps[ready:], w.rest[repeated-ready:]
-		return nil
+		if len(w.steps) > 0 || len(w.rest) == 0 {
+			return nil
+		}
 	}
 }
 

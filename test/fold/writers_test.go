@@ -33,7 +33,7 @@ func TestWritersRace(t *testing.T) {
 		{Org: 1, Group: 1, Rule: 2, Period: 1}: {Aggregate: "max", Ascending: true},
 		{Org: 1, Group: 1, Rule: 3, Period: 1}: {Aggregate: "min"},
 	}
-	log := racingLog(random, rules, 30_000, partitions)
+	log := racingLog(random, rules, 60_000, partitions)
 	want := oracle.New(rules)
 	for _, partition := range log {
 		for _, a := range partition {
@@ -71,8 +71,8 @@ func TestWritersRace(t *testing.T) {
 	if err := reading.Wait(); err != nil {
 		t.Error(err)
 	}
-	if applied.Load() != 30_000 {
-		t.Errorf("%d records were applied, want each of 30,000 once", applied.Load())
+	if applied.Load() != 60_000 {
+		t.Errorf("%d records were applied, want each of 60,000 once", applied.Load())
 	}
 	compareWithOracle(t, client, rules, want)
 }
@@ -86,7 +86,7 @@ func racingLog(random *rand.Rand, rules map[leaderboard.Board]oracle.Rule, recor
 		log[p] = append(log[p], oracle.Activity{
 			Type:      "activity",
 			Board:     boards[random.IntN(len(boards))],
-			User:      1 + random.Int64N(300),
+			User:      1 + random.Int64N(5000),
 			Milli:     random.Int64N(20_000),
 			Time:      1_700_000_000_000 + random.Int64N(1_000_000),
 			Published: 1_700_000_000_000 + int64(i),
@@ -103,7 +103,7 @@ func race(ctx context.Context, boards *projector.Boards, random *rand.Rand, part
 		return 0, err
 	}
 	for next := progress.Next; next < extent.End; {
-		to := min(extent.End, next+1+random.Int64N(1500))
+		to := min(extent.End, next+1+random.Int64N(6000))
 		batch := leaderboard.Batch{Partition: partition, From: next, To: to}
 		for offset := next; offset < to; offset++ {
 			batch.Records = append(batch.Records, recordOf(log[offset], rules, offset))
