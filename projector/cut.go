@@ -169,7 +169,7 @@ func (c *cut) undo() {
 		}
 		ch.board.synced = ch.syncedBefore
 		if ch.rule != nil {
-			ch.board.begun = false
+			ch.board.begun, ch.board.order = false, ""
 		}
 	}
 }
