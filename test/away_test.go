@@ -110,3 +110,24 @@ func splitLines(t *testing.T, path string, parts int) []string {
 	}
 	return paths
 }
+
+// TestEvictingRedisIsRefused starts a projector on a Redis that would drop keys.
+func TestEvictingRedisIsRefused(t *testing.T) {
+	d := madeUpPurchases(t)
+	redis := servers.RedisServer(t, "--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru")
+	s := &services{t: t, brokers: servers.Kafka(t), topics: servers.Topics(t), redis: redis.Addr()}
+	s.launch(d)
+	s.projector.AwaitNotReady("maxmemory-policy allkeys-lru", "set maxmemory-policy to noeviction")
+	s.publishPart(d.activities)
+	s.projector.AwaitNotReady("maxmemory-policy allkeys-lru")
+	if keys := dumpKeys(t, s.store(), "lb:{1.*"); len(keys) > 0 {
+		t.Errorf("%d keys are written to it all the same", len(keys))
+	}
+	if err := s.store().ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.projector.AwaitReady()
+	s.applyCatalog(d)
+	s.awaitHandled(d.records)
+	s.projector.Stop()
+}

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/segmentio/kafka-go"
 
+	"leaderboard"
 	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
@@ -52,10 +55,11 @@ func TestPublishedLogOnServers(t *testing.T) {
 }
 
 // TestProjectorKilled kills the projector again and again while the log is
-// published.
+// published. What the group has committed is never ahead of what Redis holds.
 func TestProjectorKilled(t *testing.T) {
 	d := madeUpPurchases(t)
 	s := startServices(t, d)
+	defer s.watchCommitted()()
 	publish := programs.Command(t, "publish", append([]string{"-f", d.activities, "--rate", "5000"}, s.kafkaFlags()...)...)
 	for kill := 1; kill <= 3; kill++ {
 		s.projector.AwaitRecords(d.records / 10)
@@ -160,22 +164,80 @@ func (s *services) resetOffsets() {
 // activities topic as were published.
 func (s *services) awaitHandled(records int) {
 	s.t.Helper()
-	client := &kafka.Client{Addr: kafka.TCP(s.brokers...), Timeout: 10 * time.Second}
-	topic := s.topics + "activities"
 	programs.Await(s.t, fmt.Sprintf("%d records to be committed", records), func() error {
-		answer, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{
-			GroupID: s.topics, Topics: map[string][]int{topic: {0, 1, 2, 3}},
-		})
+		committed, err := s.committed()
 		if err != nil {
 			return err
 		}
-		committed := int64(0)
-		for _, p := range answer.Topics[topic] {
-			committed += max(0, p.CommittedOffset)
+		sum := int64(0)
+		for _, offset := range committed {
+			sum += offset
 		}
-		if committed != int64(records) {
-			return fmt.Errorf("committed are %d", committed)
+		if sum != int64(records) {
+			return fmt.Errorf("committed are %d", sum)
 		}
 		return nil
 	})
+}
+
+// committed are the group's offsets of the activities topic, by partition.
+func (s *services) committed() (offsets [4]int64, err error) {
+	client := &kafka.Client{Addr: kafka.TCP(s.brokers...), Timeout: 10 * time.Second}
+	topic := s.topics + "activities"
+	answer, err := client.OffsetFetch(context.Background(), &kafka.OffsetFetchRequest{
+		GroupID: s.topics, Topics: map[string][]int{topic: {0, 1, 2, 3}},
+	})
+	if err != nil {
+		return offsets, err
+	}
+	for _, p := range answer.Topics[topic] {
+		offsets[p.Partition] = max(0, p.CommittedOffset)
+	}
+	return offsets, nil
+}
+
+// watchCommitted compares all along what is committed with the fences of all shards,
+// until it is told to stop.
+func (s *services) watchCommitted() (stop func()) {
+	store, layout := s.store(), leaderboard.Layout{Generation: 1, Shards: 16}
+	compare := func() error {
+		committed, err := s.committed() // first: the fences may move on meanwhile
+		if err != nil {
+			return err
+		}
+		for shard := range layout.Shards {
+			for partition, offset := range committed {
+				fence, err := store.HGet(context.Background(), layout.FenceKey(shard), fmt.Sprint(partition)).Int64()
+				if err != nil && !errors.Is(err, redis.Nil) {
+					return err
+				}
+				if offset > fence {
+					return fmt.Errorf("committed of partition %d is %d, shard %d stands at %d", partition, offset, shard, fence)
+				}
+			}
+		}
+		return nil
+	}
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for looks := 0; ; looks++ {
+			if err := compare(); err != nil {
+				s.t.Error(err)
+				return
+			}
+			select {
+			case <-ended:
+				if looks < 10 {
+					s.t.Errorf("looked %d times only", looks)
+				}
+				return
+			default:
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-stopped
+	}
 }
