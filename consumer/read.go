@@ -22,6 +22,10 @@ type LogRecord struct {
 func Extents(ctx context.Context, c Cluster, topic string) ([]leaderboard.Extent, error) {
 	client := c.Client(topic)
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	return listExtents(ctx, client, topic)
+}
+
+func listExtents(ctx context.Context, client *kafka.Client, topic string) ([]leaderboard.Extent, error) {
 	var extents []leaderboard.Extent
 	err := retry(ctx, func() error {
 		extents = nil
@@ -45,7 +49,10 @@ func Extents(ctx context.Context, c Cluster, topic string) ([]leaderboard.Extent
 func ReadLog(ctx context.Context, c Cluster, topic string, extent leaderboard.Extent, each func(LogRecord) error) error {
 	client := c.Client(topic)
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
-	p := partition{client, topic, extent.Partition}
+	return partition{client, topic, extent.Partition}.read(ctx, extent, each)
+}
+
+func (p partition) read(ctx context.Context, extent leaderboard.Extent, each func(LogRecord) error) error {
 	for next := extent.First; next < extent.End; {
 		var read chunk
 		err := retry(ctx, func() (err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/segmentio/kafka-go"
 )
 
 // Refused knows which records of the activities topic are dead letters. Such a
@@ -11,8 +13,8 @@ import (
 // its target by then: its dead letter is replayed, and that record counts, or it is
 // discarded, and nothing does.
 type Refused struct {
-	cluster Cluster
-	topics  Topics
+	client *kafka.Client
+	topics Topics
 
 	mu sync.Mutex
 	// next is, by partition of the dead letters, the offset to read on from.
@@ -21,9 +23,10 @@ type Refused struct {
 	offsets map[int]map[int64]struct{}
 }
 
-// NewRefused makes one that has read nothing yet.
+// NewRefused makes one that has read nothing yet. Its connections close when they
+// have been idle for a while.
 func NewRefused(c Cluster, t Topics) *Refused {
-	return &Refused{cluster: c, topics: t, next: map[int]int64{}, offsets: map[int]map[int64]struct{}{}}
+	return &Refused{client: c.Client(t.DeadLetters), topics: t, next: map[int]int64{}, offsets: map[int]map[int64]struct{}{}}
 }
 
 // From reads the dead letters up to their present end and gives the offsets of the
@@ -45,13 +48,13 @@ func (r *Refused) From(ctx context.Context, partition int, offset int64) (map[in
 }
 
 func (r *Refused) catchUp(ctx context.Context) error {
-	extents, err := Extents(ctx, r.cluster, r.topics.DeadLetters)
+	extents, err := listExtents(ctx, r.client, r.topics.DeadLetters)
 	if err != nil {
 		return err
 	}
 	for _, extent := range extents {
 		extent.First = max(extent.First, r.next[extent.Partition])
-		err := ReadLog(ctx, r.cluster, r.topics.DeadLetters, extent, func(letter LogRecord) error {
+		err := partition{r.client, r.topics.DeadLetters, extent.Partition}.read(ctx, extent, func(letter LogRecord) error {
 			r.take(letter)
 			return nil
 		})
