@@ -16,7 +16,7 @@ import (
 	"leaderboard/test/programs"
 )
 
-// TestKafka restarts the broker, and does to the topic what is allowed but rare.
+// TestKafka restarts the broker, moves the leaders of several, and does to the topic what is allowed but rare.
 func TestKafka(t *testing.T) {
 	own := setting{ownKafka: true}
 	runScenarios(t, []scenario{
@@ -29,6 +29,11 @@ func TestKafka(t *testing.T) {
 			name:  "Killed",
 			fault: "Kafka killed and started again", promise: "Projectors wait and go on.", setting: own, share: 0.2,
 			inject: func(w *world) func() { w.broker.Kill(); return w.broker.Start },
+		},
+		{
+			name:  "LeadersMove",
+			fault: "The partitions' leaders move from broker to broker, and one of three brokers is killed", promise: "Projectors follow the leaders; nothing is lost or doubled.",
+			setting: setting{ownCluster: 3}, share: 0.2, inject: moveLeaders,
 		},
 		{
 			name:  "PartitionsAdded",

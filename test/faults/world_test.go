@@ -24,10 +24,15 @@ type world struct {
 	random *rand.Rand
 
 	store store
-	// broker is the scenario's own Kafka, nil where it takes the shared one.
-	broker    *servers.Process
+	// broker is the scenario's own Kafka of one broker, nil where it has another.
+	broker *servers.Process
+	// cluster is the scenario's own Kafka of several brokers, nil where it has another.
+	cluster []*servers.Process
+	// kafkaLink is nil where there are several brokers.
 	kafkaLink *link
 	brokers   []string
+	// bootstrap is what leads projectors to Kafka.
+	bootstrap string
 	topics    string
 
 	projectors []*programs.Program
@@ -46,6 +51,8 @@ type world struct {
 type setting struct {
 	// ownKafka gives the world a Kafka that can be stopped.
 	ownKafka bool
+	// ownCluster gives it so many brokers, of which one at a time can be stopped.
+	ownCluster int
 	// store makes the Redis; nil makes a single one that persists nothing.
 	store func(*testing.T) store
 }
@@ -54,13 +61,7 @@ type setting struct {
 func newWorld(t *testing.T, seed uint64, s setting, records int) *world {
 	t.Helper()
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), topics: servers.Topics(t), read: map[int32]int64{}}
-	if s.ownKafka {
-		w.broker = servers.KafkaServer(t)
-		w.brokers = []string{w.broker.Addr()}
-	} else {
-		w.brokers = servers.Kafka(t)
-	}
-	w.kafkaLink = newKafkaLink(t, w.brokers[0])
+	w.startKafka(s)
 	if s.store == nil {
 		s.store = singleRedis()
 	}
@@ -78,6 +79,26 @@ func newWorld(t *testing.T, seed uint64, s setting, records int) *world {
 	return w
 }
 
+func (w *world) startKafka(s setting) {
+	w.t.Helper()
+	if s.ownCluster > 0 {
+		w.cluster = servers.KafkaCluster(w.t, s.ownCluster)
+		for _, broker := range w.cluster {
+			w.brokers = append(w.brokers, broker.Addr())
+		}
+		w.bootstrap = strings.Join(w.brokers, ",")
+		return
+	}
+	if s.ownKafka {
+		w.broker = servers.KafkaServer(w.t)
+		w.brokers = []string{w.broker.Addr()}
+	} else {
+		w.brokers = servers.Kafka(w.t)
+	}
+	w.kafkaLink = newKafkaLink(w.t, w.brokers[0])
+	w.bootstrap = w.kafkaLink.Addr()
+}
+
 func (w *world) activities() string { return w.topics + "activities" }
 
 func (w *world) topicFlags() []string {
@@ -91,7 +112,7 @@ func (w *world) topicFlags() []string {
 func (w *world) join() *programs.Program {
 	w.t.Helper()
 	p := programs.Launch(w.t, nil, "projector", slices.Concat(w.topicFlags(), w.store.writerFlags, []string{
-		"--kafka-brokers", w.kafkaLink.Addr(), "--kafka-group", w.topics, "--sync-interval", "200ms",
+		"--kafka-brokers", w.bootstrap, "--kafka-group", w.topics, "--sync-interval", "200ms",
 	})...)
 	w.projectors = append(w.projectors, p)
 	return p

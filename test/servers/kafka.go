@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,27 +28,25 @@ func KafkaServer(t testing.TB) *Process {
 var kafkaImage = newImage("TEST_KAFKA_IMAGE", "apache/kafka:4.2.0")
 
 func newKafka(port int) (*server, error) {
-	var (
-		s       = &server{addr: loopback(port)}
-		cluster = newClusterID()
-		origin  string
-		err     error
-	)
+	cluster := newClusterID()
 	if kafkaImage.usable() {
-		origin = "container of " + kafkaImage.name
 		addr, binding := engine().publish(port)
-		s.addr, s.machine = addr, newContainer(kafkaImage, kafkaPort, binding, nil, kafkaEnvironment(cluster, addr))
-	} else if s.machine, origin, err = newKafkaProcess(cluster, port); err != nil {
-		return nil, err
+		m := newContainer(kafkaImage, kafkaPort, binding, nil, kafkaEnvironment(cluster, addr))
+		return newKafkaServer(m, "container of "+kafkaImage.name, addr, cluster), nil
 	}
-	s.ready = func(ctx context.Context) error {
-		err := kafkaReady(ctx, s.addr, cluster)
+	alone := kafkaCluster{id: cluster, size: 1}
+	return alone.newBroker(1, port)
+}
+
+// newKafkaServer makes the server of a broker. Origin is what runs, with its version.
+func newKafkaServer(m machine, origin, addr, cluster string) *server {
+	return &server{machine: m, addr: addr, ready: func(ctx context.Context) error {
+		err := kafkaReady(ctx, addr, cluster)
 		if err == nil {
-			announce("kafka", "kafka: %s started at %s", origin, s.addr)
+			announce("kafka", "kafka: %s started at %s", origin, addr)
 		}
 		return err
-	}
-	return s, nil
+	}}
 }
 
 // newClusterID makes an id by which a broker is told from any other. It begins
@@ -58,7 +58,7 @@ func newClusterID() string {
 }
 
 // kafkaSettings are those of every Kafka for tests, however it runs: one broker,
-// and nothing that makes a test wait.
+// unless a [kafkaCluster] says otherwise, and nothing that makes a test wait.
 var kafkaSettings = map[string]string{
 	"node.id":                                          "1",
 	"process.roles":                                    "broker,controller",
@@ -97,8 +97,8 @@ func kafkaEnvironment(cluster, addr string) map[string]string {
 	return env
 }
 
-// kafkaReady says whether the Kafka at addr is the one with the cluster id and
-// has a broker and a controller; any cluster id will do when it is empty.
+// kafkaReady says whether the Kafka at addr has a broker and a controller. With a
+// cluster id it has to be that Kafka, and addr one of its brokers.
 func kafkaReady(ctx context.Context, addr, cluster string) error {
 	transport := &kafka.Transport{Dial: (&net.Dialer{}).DialContext}
 	defer transport.CloseIdleConnections()
@@ -109,6 +109,10 @@ func kafkaReady(ctx context.Context, addr, cluster string) error {
 		return err
 	case cluster != "" && metadata.ClusterID != cluster:
 		return fmt.Errorf("%s belongs to another Kafka", addr)
+	case cluster != "" && !slices.ContainsFunc(metadata.Brokers, func(b kafka.Broker) bool {
+		return net.JoinHostPort(b.Host, strconv.Itoa(b.Port)) == addr
+	}):
+		return fmt.Errorf("the broker at %s has not joined its Kafka yet", addr)
 	case len(metadata.Brokers) == 0 || metadata.Controller.Host == "":
 		return fmt.Errorf("the Kafka at %s has no broker yet", addr)
 	}

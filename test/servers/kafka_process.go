@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// newKafkaProcess formats the storage of a Kafka and makes its process. Origin
+// newKafkaProcess formats the storage of a broker and makes its process. Origin
 // is what runs, with its version.
-func newKafkaProcess(cluster string, port int) (m machine, origin string, err error) {
+func newKafkaProcess(cluster string, settings map[string]string) (m machine, origin string, err error) {
 	jars, version, err := kafkaJars()
 	if err != nil {
 		return nil, "", err
@@ -21,10 +21,6 @@ func newKafkaProcess(cluster string, port int) (m machine, origin string, err er
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, "", errors.New("java is not on PATH; install a JRE of version 17 or later, or name a running Kafka in TEST_KAFKA_BROKERS")
-	}
-	controller, err := freePort()
-	if err != nil {
-		return nil, "", err
 	}
 	dir, err := newDir("kafka")
 	if err != nil {
@@ -36,7 +32,7 @@ func newKafkaProcess(cluster string, port int) (m machine, origin string, err er
 	}
 	properties := filepath.Join(dir, "server.properties")
 	if err := errors.Join(
-		os.WriteFile(properties, []byte(kafkaProperties(dir, port, controller)), 0o600),
+		os.WriteFile(properties, []byte(kafkaProperties(dir, settings)), 0o600),
 		formatKafka(java, options, cluster, properties),
 	); err != nil {
 		return nil, "", errors.Join(err, os.RemoveAll(dir))
@@ -44,13 +40,11 @@ func newKafkaProcess(cluster string, port int) (m machine, origin string, err er
 	return newProcess(dir, java, append(options, "kafka.Kafka", properties)...), "Apache Kafka " + version, nil
 }
 
-func kafkaProperties(dir string, port, controller int) string {
+func kafkaProperties(dir string, settings map[string]string) string {
 	var b strings.Builder
-	for name, value := range kafkaSettings {
+	for name, value := range settings {
 		fmt.Fprintf(&b, "%s=%s\n", name, value)
 	}
-	fmt.Fprintf(&b, "listeners=PLAINTEXT://%s,CONTROLLER://%s\n", loopback(port), loopback(controller))
-	fmt.Fprintf(&b, "controller.quorum.voters=1@%s\n", loopback(controller))
 	fmt.Fprintf(&b, "log.dirs=%s\n", filepath.Join(dir, "data"))
 	return b.String()
 }
