@@ -37,9 +37,8 @@ type activities struct {
 
 	// judged is the first offset whose dead letter may not be written yet.
 	judged int64
-	// dead are the offsets of the records that are dead letters, as of looked.
-	dead   map[int64]struct{}
-	looked time.Time
+	// unsure is true when dead letters may have been written that nobody knows of.
+	unsure bool
 }
 
 // verdict is a message with what decoding said of it.
@@ -55,25 +54,12 @@ func (a *activities) resume(ctx context.Context, log leaderboard.Extent) (int64,
 		return 0, err
 	}
 	a.judged = progress.Judged
-	if err := a.lookForDead(ctx, progress.Next); err != nil {
-		return 0, err
-	}
-	return progress.Next, nil
+	return progress.Next, a.refused.CatchUp(ctx, 0)
 }
 
 // lookEvery is the time after which dead letters are looked for again: the
 // projector of another generation that is ahead may have written some.
 const lookEvery = time.Second
-
-func (a *activities) lookForDead(ctx context.Context, from int64) error {
-	now := time.Now()
-	dead, err := a.refused.From(ctx, a.partition.id, from)
-	if err != nil {
-		return err
-	}
-	a.dead, a.looked = dead, now
-	return nil
-}
 
 func (a *activities) sync(ctx context.Context, to int64) (int64, error) {
 	progress, err := a.boards.Sync(ctx, a.partition.id, to)
@@ -98,11 +84,14 @@ func (a *activities) decode(m message) verdict {
 }
 
 func (a *activities) handle(ctx context.Context, from, to int64, records []verdict) error {
-	if time.Since(a.looked) > lookEvery {
-		if err := a.lookForDead(ctx, from); err != nil {
-			return err
-		}
+	ago := lookEvery
+	if a.unsure {
+		ago = 0
 	}
+	if err := a.refused.CatchUp(ctx, ago); err != nil {
+		return err
+	}
+	a.unsure = false
 	sorted, err := a.sort(ctx, records)
 	if err != nil {
 		return err
@@ -134,7 +123,7 @@ func (a *activities) sort(ctx context.Context, records []verdict) (sorted, error
 	for _, v := range records {
 		offset := v.message.offset
 		unjudged := offset >= a.judged
-		if _, dead := a.dead[offset]; dead {
+		if a.refused.Contains(a.partition.id, offset) {
 			if unjudged {
 				s.others[outcomeRefused]++
 			}
@@ -192,11 +181,11 @@ func (a *activities) bury(ctx context.Context, rejected []verdict) error {
 		letters[i] = deadLetter(a.partition, v.message, v.rejection, now)
 	}
 	if err := a.letters.WriteMessages(ctx, letters...); err != nil {
-		a.looked = time.Time{} // some may have been written
+		a.unsure = true // some may have been written
 		return fmt.Errorf("write %d dead letters to topic %s: %w", len(letters), a.letters.Topic, err)
 	}
 	for _, v := range rejected {
-		a.dead[v.message.offset] = struct{}{}
+		a.refused.add(a.partition.id, v.message.offset)
 		a.metrics.deadLetters.WithLabelValues(string(v.rejection.Reason)).Inc()
 	}
 	a.metrics.count(outcomeDeadLetter, len(letters))

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/segmentio/kafka-go"
 
@@ -43,6 +44,42 @@ func listExtents(ctx context.Context, client *kafka.Client, topic string) ([]lea
 		return nil
 	})
 	return extents, err
+}
+
+// Tail reads a topic bit by bit. Its connections close when they have been idle for
+// a while.
+type Tail struct {
+	client *kafka.Client
+	topic  string
+	// next is, by partition, the offset to read on from.
+	next map[int]int64
+}
+
+// NewTail makes one that has read nothing yet.
+func NewTail(c Cluster, topic string) *Tail {
+	return &Tail{client: c.Client(topic), topic: topic, next: map[int]int64{}}
+}
+
+// CatchUp visits the committed records up to the present end, from where the last
+// call came to, also when that was cut off.
+func (t *Tail) CatchUp(ctx context.Context, each func(LogRecord)) error {
+	extents, err := listExtents(ctx, t.client, t.topic)
+	if err != nil {
+		return fmt.Errorf("read topic %s: %w", t.topic, err)
+	}
+	for _, extent := range extents {
+		extent.First = max(extent.First, t.next[extent.Partition])
+		err := partition{t.client, t.topic, extent.Partition}.read(ctx, extent, func(r LogRecord) error {
+			each(r)
+			t.next[r.Partition] = r.Offset + 1
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read topic %s: %w", t.topic, err)
+		}
+		t.next[extent.Partition] = max(extent.First, extent.End)
+	}
+	return nil
 }
 
 // ReadLog visits the committed records of an extent, in the order of the log.

@@ -120,6 +120,10 @@ func ReadFences(ctx context.Context, client redis.UniversalClient, l leaderboard
 	if err != nil {
 		return nil, err
 	}
+	return parseFences(key, offsets)
+}
+
+func parseFences(key string, offsets map[string]string) (map[int]int64, error) {
 	fences := make(map[int]int64, len(offsets))
 	for partition, offset := range offsets {
 		p, err := strconv.Atoi(partition)
@@ -157,29 +161,37 @@ func readRegistry(ctx context.Context, client redis.UniversalClient, l leaderboa
 
 func readBoard(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, board leaderboard.Board, each func(int)) (*BoardContent, error) {
 	b := &BoardContent{States: map[leaderboard.UserID]leaderboard.Entry{}, Members: map[leaderboard.UserID]Member{}}
-	for cursor := uint64(0); ; {
-		pairs, next, err := client.HScan(ctx, l.UsersKey(board), cursor, "", scanCount).Result()
-		if err != nil {
-			return nil, err
-		}
+	err := scan(ctx, client.HScan, l.UsersKey(board), func(pairs []string) error {
 		for pair := range slices.Chunk(pairs, 2) {
 			b.addState(pair[0], pair[1])
 		}
 		each(len(pairs) / 2)
-		if cursor = next; cursor == 0 {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	for cursor := uint64(0); ; {
-		pairs, next, err := client.ZScan(ctx, l.RankKey(board), cursor, "", scanCount).Result()
-		if err != nil {
-			return nil, err
-		}
+	return b, scan(ctx, client.ZScan, l.RankKey(board), func(pairs []string) error {
 		for pair := range slices.Chunk(pairs, 2) {
 			b.addMember(pair[0], pair[1])
 		}
-		if cursor = next; cursor == 0 {
-			return b, nil
+		return nil
+	})
+}
+
+// scanCommand is HSCAN or ZSCAN.
+type scanCommand func(ctx context.Context, key string, cursor uint64, match string, count int64) *redis.ScanCmd
+
+// scan visits what a hash or a sorted set holds, step by step: fields and values, or
+// members and scores, by turns.
+func scan(ctx context.Context, command scanCommand, key string, each func(pairs []string) error) error {
+	for cursor := uint64(0); ; {
+		pairs, next, err := command(ctx, key, cursor, "", scanCount).Result()
+		if err == nil {
+			err = each(pairs)
+		}
+		if cursor = next; err != nil || cursor == 0 {
+			return err
 		}
 	}
 }

@@ -95,10 +95,11 @@ type command []any
 // newCut folds the first of the steps that lead to an offset, as many as one
 // transaction may write. What is remembered of the shard is changed at once; undo
 // takes that back.
-func newCut(l leaderboard.Layout, shard int, number uint64, steps []step, to int64, seen *sightings) *cut {
-	c := &cut{number: number, to: to, version: rand.Text(), changes: map[leaderboard.Board]*change{}}
-	for _, s := range steps {
-		r := s.record
+func (s *shard) newCut(steps []step, to int64, seen *sightings) *cut {
+	s.cuts++
+	c := &cut{number: s.cuts, to: to, version: rand.Text(), changes: map[leaderboard.Board]*change{}}
+	for _, next := range steps {
+		r := next.record
 		if c.weight >= maxCutWeight {
 			c.to = r.Offset
 			break
@@ -111,17 +112,17 @@ func newCut(l leaderboard.Layout, shard int, number uint64, steps []step, to int
 			}
 			c.weight++
 		}
-		if s.board == nil {
+		if next.board == nil {
 			c.outcome.PassedOver++
 			c.change(r.Board).passedOver++
 		} else {
-			c.fold(s)
+			c.fold(next)
 		}
 	}
 	if seen != nil {
 		c.commands = seen.written()
 	}
-	c.addCommands(l, shard)
+	c.addCommands(s.layout, s.number)
 	return c
 }
 

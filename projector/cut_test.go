@@ -61,8 +61,7 @@ func TestCutsAreUndone(t *testing.T) {
 		before := remembered(s)
 		var cuts []*cut
 		for rest := steps; len(rest) > 0 && len(cuts) < 3; rest = rest[cuts[len(cuts)-1].records:] {
-			s.cuts++
-			cuts = append(cuts, newCut(layout, 0, s.cuts, rest, records[len(w.steps)].Offset, nil))
+			cuts = append(cuts, s.newCut(rest, records[len(w.steps)].Offset, nil))
 		}
 		after := remembered(s)
 		if reflect.DeepEqual(before, after) {
@@ -74,8 +73,7 @@ func TestCutsAreUndone(t *testing.T) {
 		if !reflect.DeepEqual(remembered(s), before) {
 			t.Fatal("after the cuts are taken back it is not as it was before")
 		}
-		s.cuts++
-		again := newCut(layout, 0, s.cuts, steps, records[len(w.steps)].Offset, nil)
+		again := s.newCut(steps, records[len(w.steps)].Offset, nil)
 		if again.to != cuts[0].to || again.records != cuts[0].records || again.outcome != cuts[0].outcome || !reflect.DeepEqual(again.commands, cuts[0].commands) {
 			t.Fatalf("folded again the cut comes to %+v at offset %d, before to %+v at %d", again.outcome, again.to, cuts[0].outcome, cuts[0].to)
 		}
@@ -93,8 +91,7 @@ func TestCutsFollowEachOther(t *testing.T) {
 	total := leaderboard.Outcome{}
 	cuts := 0
 	for len(steps) > 0 {
-		s.cuts++
-		c := newCut(layout, 0, s.cuts, steps, to, nil)
+		c := s.newCut(steps, to, nil)
 		steps = steps[c.records:]
 		want := to
 		if len(steps) > 0 {

@@ -105,6 +105,18 @@ func (s *sightings) read(p *pipeline, events []event) (takes []func() error) {
 	})
 }
 
+// fillingText is what the seen key holds of a partition: which half is filled, and
+// when its first event was published.
+func fillingText(half int, since leaderboard.Millis) string { return fmt.Sprintf("%d %d", half, since) }
+
+// parseFilling is the inverse of fillingText.
+func parseFilling(text string) (half int, since leaderboard.Millis, err error) {
+	if _, err := fmt.Sscanf(text, "%d %d", &half, &since); err != nil || half < 0 || half > 1 {
+		return 0, 0, fmt.Errorf("%q is not a half and a time", text)
+	}
+	return half, since, nil
+}
+
 func (s *sightings) takeState(state *redis.Cmd, counts [2]*redis.Cmd) error {
 	s.known = true
 	text, err := state.Text()
@@ -114,8 +126,8 @@ func (s *sightings) takeState(state *redis.Cmd, counts [2]*redis.Cmd) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Sscanf(text, "%d %d", &s.filling, &s.since); err != nil || s.filling < 0 || s.filling > 1 {
-		return fmt.Errorf("%s has %q of partition %d", s.key, text, s.partition)
+	if s.filling, s.since, err = parseFilling(text); err != nil {
+		return fmt.Errorf("%s: partition %d: %w", s.key, s.partition, err)
 	}
 	s.count, err = counts[s.filling].Int64()
 	return err
@@ -190,7 +202,7 @@ func (s *sightings) written() []command {
 	commands := s.commands
 	s.commands = nil
 	if len(commands) > 0 {
-		commands = append(commands, command{"hset", s.key, s.partition, fmt.Sprintf("%d %d", s.filling, s.since)})
+		commands = append(commands, command{"hset", s.key, s.partition, fillingText(s.filling, s.since)})
 	}
 	return commands
 }

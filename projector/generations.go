@@ -120,15 +120,11 @@ func (g *Generation) measure(ctx context.Context, client redis.UniversalClient) 
 	shardsOf := map[int]int{}
 	for shard := range g.Shards {
 		g.Boards += boards[shard].Val()
-		for text, offset := range fences[shard].Val() {
-			partition, err := strconv.Atoi(text)
-			if err != nil {
-				return fmt.Errorf("%s has a partition %q", g.FenceKey(shard), text)
-			}
-			next, err := strconv.ParseInt(offset, 10, 64)
-			if err != nil {
-				return fmt.Errorf("%s has the offset %q", g.FenceKey(shard), offset)
-			}
+		byPartition, err := parseFences(g.FenceKey(shard), fences[shard].Val())
+		if err != nil {
+			return err
+		}
+		for partition, next := range byPartition {
 			if lowest, seen := g.Next[partition]; !seen || next < lowest {
 				g.Next[partition] = next
 			}

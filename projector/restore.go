@@ -92,7 +92,7 @@ func restoreShard(ctx context.Context, client redis.UniversalClient, l leaderboa
 // restoreSeen writes which half is being filled first: by that the halves are found
 // when the shard is made from nothing.
 func restoreSeen(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard, partition int, s SeenEvents) error {
-	state := fmt.Sprintf("%d %d", s.Filling, s.Since)
+	state := fillingText(s.Filling, s.Since)
 	if err := client.HSet(ctx, l.SeenKey(shard), partition, state).Err(); err != nil {
 		return err
 	}

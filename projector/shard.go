@@ -116,8 +116,14 @@ func (s *shard) attempt(ctx context.Context, t *task, holding bool) error {
 
 // forget makes the next attempt read all that it needs.
 func (s *shard) forget() {
-	s.projector.remembered.Add(-s.entries)
-	s.version, s.boards, s.entries = "", map[leaderboard.Board]*board{}, 0
+	s.remember(-s.entries)
+	s.version, s.boards = "", map[leaderboard.Board]*board{}
+}
+
+// remember counts entries that are remembered, or are no longer.
+func (s *shard) remember(entries int64) {
+	s.entries += entries
+	s.projector.remembered.Add(entries)
 }
 
 // window is a range of records with what they change, and what has to be read of it
@@ -173,8 +179,7 @@ func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
 		b.entries[r.UserID] = p
 		w.users[r.Board] = append(w.users[r.Board], p)
 		w.unread++
-		s.entries++
-		s.projector.remembered.Add(1)
+		s.remember(1)
 	}
 	return b, p
 }
@@ -185,8 +190,7 @@ func (s *shard) close(w *window) {
 		for _, p := range places {
 			delete(s.boards[name].entries, p.user)
 		}
-		s.entries -= int64(len(places))
-		s.projector.remembered.Add(-int64(len(places)))
+		s.remember(-int64(len(places)))
 	}
 	for _, name := range w.boards {
 		delete(s.boards, name)

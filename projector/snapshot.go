@@ -232,8 +232,8 @@ func readSeen(ctx context.Context, client redis.UniversalClient, l leaderboard.L
 		if err != nil {
 			return nil, fmt.Errorf("%s has a partition %q", key, text)
 		}
-		if _, err := fmt.Sscanf(state, "%d %d", &s.Filling, &s.Since); err != nil {
-			return nil, fmt.Errorf("%s: partition %d has the state %q", key, partition, state)
+		if s.Filling, s.Since, err = parseFilling(state); err != nil {
+			return nil, fmt.Errorf("%s: partition %d: %w", key, partition, err)
 		}
 		for half := range s.Halves {
 			if s.Halves[half], err = readSeenHalf(ctx, client, l.SeenHalfKey(shard, partition, half)); err != nil {
@@ -247,21 +247,18 @@ func readSeen(ctx context.Context, client redis.UniversalClient, l leaderboard.L
 
 func readSeenHalf(ctx context.Context, client redis.UniversalClient, key string) ([]SeenEvent, error) {
 	published := map[string]leaderboard.Millis{}
-	for cursor := uint64(0); ; {
-		pairs, next, err := client.HScan(ctx, key, cursor, "", scanCount).Result()
-		if err != nil {
-			return nil, err
-		}
+	err := scan(ctx, client.HScan, key, func(pairs []string) error {
 		for pair := range slices.Chunk(pairs, 2) {
 			ms, err := strconv.ParseInt(pair[1], 10, 64)
 			if err != nil || len(pair[0]) != len(digest{}) {
-				return nil, fmt.Errorf("%s holds an event that is malformed", key)
+				return fmt.Errorf("%s holds an event that is malformed", key)
 			}
 			published[pair[0]] = leaderboard.Millis(ms)
 		}
-		if cursor = next; cursor == 0 {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	events := make([]SeenEvent, 0, len(published))
 	for _, d := range slices.Sorted(maps.Keys(published)) {

@@ -77,7 +77,7 @@ func (w *writing) begin(ctx context.Context) error {
 		look := w.look()
 		if err := w.session.exchange(ctx, func(p *pipeline) {
 			p.do("unwatch")
-			look.fill(p)
+			w.fill(p, look)
 		}); err != nil {
 			return s.projector.counted(err)
 		}
@@ -106,14 +106,12 @@ func (w *writing) begin(ctx context.Context) error {
 
 // fold folds cuts until there are so many, as far as there are records for them.
 func (w *writing) fold(cuts int) {
-	s := w.shard
 	for len(w.ahead) < cuts && len(w.steps) > 0 {
 		to := w.task.to
 		if len(w.rest) > 0 {
 			to = w.rest[0].Offset
 		}
-		s.cuts++
-		c := newCut(s.layout, s.number, s.cuts, w.steps, to, w.seen)
+		c := w.shard.newCut(w.steps, to, w.seen)
 		w.steps = w.steps[c.records:]
 		w.ahead = append(w.ahead, c)
 	}
@@ -141,7 +139,7 @@ func (w *writing) exchange(ctx context.Context) error {
 			}
 			exec = p.do("exec")
 			if following != nil {
-				following.fill(p)
+				w.fill(p, following)
 			}
 			if next != nil {
 				queued = append(queued, w.queue(p, next)...)
@@ -201,16 +199,15 @@ func (w *writing) confirm(state watched) error {
 // look is a look at the state of the shard, which is watched from then on, and at
 // what the next records need.
 type look struct {
-	writing *writing
-	window  *window
-	state   watched
-	takes   []func() error
+	window *window
+	state  watched
+	takes  []func() error
 }
 
 func (w *writing) look() *look {
 	w.open()
 	w.reading, w.opened = w.opened, nil
-	return &look{writing: w, window: w.reading}
+	return &look{window: w.reading}
 }
 
 // open opens the next window, unless enough records are ready to be folded.
@@ -224,8 +221,7 @@ func (w *writing) open() {
 	}
 }
 
-func (l *look) fill(p *pipeline) {
-	w := l.writing
+func (w *writing) fill(p *pipeline, l *look) {
 	l.state = w.shard.watch(p, w.task.partition)
 	if l.window == nil {
 		return

@@ -16,24 +16,18 @@ import (
 // away, and the second is written a moment after the erasure.
 type erasures struct {
 	cluster         consumer.Cluster
-	profiles, marks topicReader
+	profiles, marks *consumer.Tail
 	// last is, by orgId:userId, when the user was erased last.
 	last map[string]leaderboard.Millis
 	// published is, by their places, when records were published.
 	published map[string]leaderboard.Millis
 }
 
-// topicReader is a topic, and by partition the offset to read on from.
-type topicReader struct {
-	topic string
-	next  map[int]int64
-}
-
 func newErasures(b *Box) *erasures {
 	return &erasures{
 		cluster:   b.Cluster,
-		profiles:  topicReader{b.ProfilesTopic, map[int]int64{}},
-		marks:     topicReader{b.ErasuresTopic, map[int]int64{}},
+		profiles:  consumer.NewTail(b.Cluster, b.ProfilesTopic),
+		marks:     consumer.NewTail(b.Cluster, b.ErasuresTopic),
 		last:      map[string]leaderboard.Millis{},
 		published: map[string]leaderboard.Millis{},
 	}
@@ -42,7 +36,7 @@ func newErasures(b *Box) *erasures {
 // catchUp takes notice of the erasures up to now.
 func (e *erasures) catchUp(ctx context.Context) error {
 	note := func(r consumer.LogRecord) { e.last[string(r.Key)] = max(e.last[string(r.Key)], r.Published) }
-	err := e.profiles.read(ctx, e.cluster, func(r consumer.LogRecord) {
+	err := e.profiles.CatchUp(ctx, func(r consumer.LogRecord) {
 		if r.Value == nil {
 			note(r)
 		}
@@ -50,26 +44,7 @@ func (e *erasures) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.marks.read(ctx, e.cluster, note)
-}
-
-func (t *topicReader) read(ctx context.Context, c consumer.Cluster, each func(consumer.LogRecord)) error {
-	extents, err := consumer.Extents(ctx, c, t.topic)
-	if err != nil {
-		return fmt.Errorf("read topic %s: %w", t.topic, err)
-	}
-	for _, extent := range extents {
-		extent.First = max(extent.First, t.next[extent.Partition])
-		err := consumer.ReadLog(ctx, c, t.topic, extent, func(r consumer.LogRecord) error {
-			each(r)
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("read topic %s: %w", t.topic, err)
-		}
-		t.next[extent.Partition] = extent.End
-	}
-	return nil
+	return e.marks.CatchUp(ctx, note)
 }
 
 // concern tells whether the letter's user was erased after the record was published

@@ -47,11 +47,8 @@ func (l *activityLog) advance(ctx context.Context, shards map[int]*shardFold) (*
 		steps += e.End - e.First
 	}
 	// Before a shard moved past a record its dead letter was there.
-	refused := map[int]map[int64]struct{}{}
-	for _, e := range extents {
-		if refused[e.Partition], err = l.refused.From(ctx, e.Partition, e.First); err != nil {
-			return nil, err
-		}
+	if err := l.refused.CatchUp(ctx, 0); err != nil {
+		return nil, err
 	}
 	bar := l.progress("records", steps)
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -61,7 +58,7 @@ func (l *activityLog) advance(ctx context.Context, shards map[int]*shardFold) (*
 		streams = append(streams, chunks)
 		group.Go(func() error {
 			defer close(chunks)
-			return l.read(groupCtx, extent, judgement{catalog, refused[extent.Partition]}, shards, chunks, bar)
+			return l.read(groupCtx, extent, catalog, shards, chunks, bar)
 		})
 	}
 	for p := range merged(streams) {
@@ -123,15 +120,8 @@ const (
 	barSteps = 1000
 )
 
-// judgement tells which records of a partition count, and where.
-type judgement struct {
-	catalog *leaderboard.Catalog
-	// refused are the offsets of dead letters.
-	refused map[int64]struct{}
-}
-
 // read sends on those records of a partition that count on a board of the shards.
-func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, j judgement, shards map[int]*shardFold, chunks chan<- []placed, bar Bar) error {
+func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, catalog *leaderboard.Catalog, shards map[int]*shardFold, chunks chan<- []placed, bar Bar) error {
 	var chunk []placed
 	send := func() error {
 		select {
@@ -149,7 +139,7 @@ func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, j jud
 			unseen = 0
 			_ = bar.Add(barSteps)
 		}
-		chunk = l.place(chunk, r, j, shards)
+		chunk = l.place(chunk, r, catalog, shards)
 		if len(chunk) < chunkRecords {
 			return nil
 		}
@@ -163,8 +153,8 @@ func (l *activityLog) read(ctx context.Context, extent leaderboard.Extent, j jud
 
 // place appends a record with where it goes: to one shard, to none, or to all when
 // it is an erasure.
-func (l *activityLog) place(chunk []placed, r consumer.LogRecord, j judgement, shards map[int]*shardFold) []placed {
-	if _, dead := j.refused[r.Offset]; dead {
+func (l *activityLog) place(chunk []placed, r consumer.LogRecord, catalog *leaderboard.Catalog, shards map[int]*shardFold) []placed {
+	if l.refused.Contains(r.Partition, r.Offset) {
 		return chunk
 	}
 	activity, err := consumer.DecodeActivity(r.Value, r.Published)
@@ -174,7 +164,7 @@ func (l *activityLog) place(chunk []placed, r consumer.LogRecord, j judgement, s
 	if activity.EventID == "" {
 		activity.EventID = origin(r.Headers)
 	}
-	record, passed, rejection := consumer.Resolve(j.catalog, activity)
+	record, passed, rejection := consumer.Resolve(catalog, activity)
 	if passed != consumer.NotPassed || rejection != nil {
 		return chunk
 	}
