@@ -88,6 +88,9 @@ func (l *lab) applyStreams(b *testing.B, next func() (*arena, *stream), g goal) 
 	r.run()
 	measured.compare(b, r, activitiesPerSecond, projected, plain, g)
 	measured.compare(b, r, activitiesPerSecond, projected, native, goal{})
+	measured.compare(b, r, redisTime, projected, plain, goal{})
+	measured.compare(b, r, redisTime, projected, native, goal{})
+	measured.note(b, r, projectorTime, projected, goal{})
 	measured.note(b, r, longestCommand, projected, atMost(10))
 	return r
 }
@@ -98,23 +101,37 @@ func (l *lab) applyStreams(b *testing.B, next func() (*arena, *stream), g goal) 
 func (a *arena) apply(s *stream) readings {
 	a.b.Helper()
 	a.forgetCommands()
+	projectorBefore := a.projectorSeconds() // a frozen one cannot be asked
 	a.pause()
 	m := a.publish(s)
-	start := time.Now()
-	a.resume()
-	a.awaitMarks(m)
+	took := a.timed(s, func() {
+		a.resume()
+		a.awaitMarks(m)
+	})
+	took[longestCommand] = a.longestCommand()
+	took[projectorTime] = (a.projectorSeconds() - projectorBefore) * 1e6 / float64(len(s.events))
+	return took
+}
+
+// timed measures how fast the stream is applied, and what that takes.
+func (a *arena) timed(s *stream, apply func()) readings {
+	redisBefore, start := a.redisSeconds(), time.Now()
+	apply()
 	perSecond := rate(len(s.events), start)
-	return readings{activitiesPerSecond: perSecond, longestCommand: a.longestCommand()}
+	return readings{
+		activitiesPerSecond: perSecond,
+		redisTime:           (a.redisSeconds() - redisBefore) * 1e6 / float64(len(s.events)),
+	}
 }
 
 // ceiling measures how fast the stream gets into Redis from memory.
 func (a *arena) ceiling(s *stream, apply func(context.Context, *arena, *stream) error) readings {
 	a.b.Helper()
-	start := time.Now()
-	if err := apply(context.Background(), a, s); err != nil {
-		a.b.Fatalf("apply to the ceiling: %v", err)
-	}
-	return readings{activitiesPerSecond: rate(len(s.events), start)}
+	return a.timed(s, func() {
+		if err := apply(context.Background(), a, s); err != nil {
+			a.b.Fatalf("apply to the ceiling: %v", err)
+		}
+	})
 }
 
 func rate(n int, since time.Time) float64 { return float64(n) / time.Since(since).Seconds() }

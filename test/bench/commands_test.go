@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -45,4 +46,31 @@ func (a *arena) longestCommand() float64 {
 		a.b.Fatalf("read how long the commands of Redis took: %v", err)
 	}
 	return longest
+}
+
+// redisSeconds is the CPU time that Redis' main thread has taken.
+func (a *arena) redisSeconds() float64 {
+	a.b.Helper()
+	info, err := a.redis.InfoMap(context.Background(), "cpu").Result()
+	if err != nil {
+		a.b.Fatalf("read the CPU time of Redis: %v", err)
+	}
+	seconds := 0.0
+	for _, field := range []string{"used_cpu_user_main_thread", "used_cpu_sys_main_thread"} {
+		some, err := strconv.ParseFloat(strings.TrimSpace(info["CPU"][field]), 64)
+		if err != nil {
+			a.b.Fatalf("read the CPU time of Redis: %v", err)
+		}
+		seconds += some
+	}
+	return seconds
+}
+
+// projectorSeconds is the CPU time that the projectors have taken.
+func (a *arena) projectorSeconds() float64 {
+	seconds := 0.0
+	for _, p := range a.projectors {
+		seconds += p.Metric("process_cpu_seconds_total")
+	}
+	return seconds
 }
