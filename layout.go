@@ -1,6 +1,7 @@
 package leaderboard
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -13,7 +14,7 @@ import (
 //
 //	key (generation 1, shard 7)       type        holds
 //	lb:{1.7}:rank:<board>             sorted set  score: Value.Score; member: Member
-//	lb:{1.7}:users:<board>            hash        userId → State
+//	lb:{1.7}:users:<board>            hash        UserField → the member's time, MemberTime
 //	lb:{1.7}:boards                   hash        board → lastSyncTime in ms
 //	lb:{1.7}:rules                    hash        board → Rule that its records were folded by
 //	lb:{1.7}:passed                   hash        board → number of its activities that were passed over
@@ -92,7 +93,7 @@ func (l Layout) Shard(b Board) int {
 // RankKey is the board's sorted set.
 func (l Layout) RankKey(b Board) string { return l.key(l.Shard(b), "rank:"+b.String()) }
 
-// UsersKey is the hash of the board's user states.
+// UsersKey is the hash of the times of the board's members, by user.
 func (l Layout) UsersKey(b Board) string { return l.key(l.Shard(b), "users:"+b.String()) }
 
 // BoardsKey is the shard's registry of boards with their lastSyncTime.
@@ -125,16 +126,21 @@ func (l Layout) key(shard int, rest string) string {
 	return fmt.Sprintf("lb:{%d.%d}:%s", l.Generation, shard, rest)
 }
 
-// MemberSize is the length of a sorted-set member: 8 bytes of time and 8 of
-// user, both subtracted from 2^63-1, big endian. For equal scores ZREVRANGE
-// gives the greater member first, that is the earlier time, then the smaller user.
-const MemberSize = 16
+const (
+	// MemberSize is the length of a sorted-set member: the time in 6 bytes and the
+	// user in 8, both subtracted from the greatest there are, big endian. For equal
+	// scores ZREVRANGE gives the greater member first, that is the earlier time,
+	// then the smaller user.
+	MemberSize = MemberTimeSize + 8
+	// MemberTimeSize is the length of the time with which a member begins.
+	MemberTimeSize = 6
+)
 
-// Member encodes a sorted-set member.
+// Member encodes a sorted-set member. The time lies between 0 and [MaxMillis].
 func Member(t Millis, u UserID) [MemberSize]byte {
 	var m [MemberSize]byte
-	binary.BigEndian.PutUint64(m[:8], uint64(math.MaxInt64-int64(t)))
-	binary.BigEndian.PutUint64(m[8:], uint64(math.MaxInt64-int64(u)))
+	binary.BigEndian.PutUint64(m[:8], uint64(MaxMillis-t)<<16)
+	binary.BigEndian.PutUint64(m[MemberTimeSize:], uint64(math.MaxInt64-int64(u)))
 	return m
 }
 
@@ -143,33 +149,49 @@ func ParseMember(s string) (Millis, UserID, error) {
 	if len(s) != MemberSize {
 		return 0, 0, fmt.Errorf("a member has %d bytes, not %d", MemberSize, len(s))
 	}
-	t := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[:8])))
-	u := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[8:])))
-	if t < 0 || u < 0 {
-		return 0, 0, fmt.Errorf("a member of time %d and user %d is out of range", t, u)
+	t, err := ParseMemberTime(s[:MemberTimeSize])
+	u := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[MemberTimeSize:])))
+	if u < 0 {
+		err = fmt.Errorf("a member of user %d is out of range", u)
 	}
-	return Millis(t), UserID(u), nil
+	return t, UserID(u), err
 }
 
-// StateTimeSize is the length of the time in a user's state: the first half of
-// the user's member. The value follows, in decimal thousandths, not negated.
-const StateTimeSize = MemberSize / 2
-
-// State encodes what is needed to find and change an entry's member.
-func State(t Millis, v Value) string {
+// MemberTime encodes the time with which the members of that time begin. With the
+// user it is all that is needed to find an entry, whose value is the member's score.
+func MemberTime(t Millis) string {
 	m := Member(t, 0)
-	return string(strconv.AppendInt(m[:StateTimeSize:StateTimeSize], int64(v), 10))
+	return string(m[:MemberTimeSize])
 }
 
-// ParseState is the inverse of [State].
-func ParseState(s string) (Millis, Value, error) {
-	if len(s) <= StateTimeSize {
-		return 0, 0, fmt.Errorf("a state of %d bytes is too short", len(s))
+// ParseMemberTime is the inverse of [MemberTime].
+func ParseMemberTime(s string) (Millis, error) {
+	if len(s) != MemberTimeSize {
+		return 0, fmt.Errorf("a member's time has %d bytes, not %d", MemberTimeSize, len(s))
 	}
-	t := math.MaxInt64 - int64(binary.BigEndian.Uint64([]byte(s[:StateTimeSize])))
-	v, err := strconv.ParseInt(s[StateTimeSize:], 10, 64)
-	if err != nil || t < 0 {
-		return 0, 0, fmt.Errorf("a state of time %d with value %q is malformed", t, s[StateTimeSize:])
+	var eight [8]byte
+	copy(eight[2:], s)
+	return MaxMillis - Millis(binary.BigEndian.Uint64(eight[:])), nil
+}
+
+// UserField encodes a user for [Layout.UsersKey]: the id big endian, without the
+// zeros in front. Redis keeps short fields in less memory.
+func UserField(u UserID) string {
+	var eight [8]byte
+	binary.BigEndian.PutUint64(eight[:], uint64(u))
+	return string(bytes.TrimLeft(eight[:], "\x00"))
+}
+
+// ParseUserField is the inverse of [UserField].
+func ParseUserField(s string) (UserID, error) {
+	if s == "" || len(s) > 8 || s[0] == 0 {
+		return 0, fmt.Errorf("%x is not the field of a user", s)
 	}
-	return Millis(t), Value(v), nil
+	var eight [8]byte
+	copy(eight[8-len(s):], s)
+	u := UserID(binary.BigEndian.Uint64(eight[:]))
+	if u < 0 {
+		return 0, fmt.Errorf("a field of user %d is out of range", u)
+	}
+	return u, nil
 }

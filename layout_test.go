@@ -9,7 +9,7 @@ import (
 
 func TestMemberBytes(t *testing.T) {
 	got := Member(1, 2)
-	want := [MemberSize]byte{0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfd}
+	want := [MemberSize]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfd}
 	if got != want {
 		t.Errorf("Member(1, 2) = %x, want %x", got, want)
 	}
@@ -36,33 +36,53 @@ func FuzzMember(f *testing.F) {
 	})
 }
 
-// FuzzState checks the round trip, and that the first half of the member is the state's time.
-func FuzzState(f *testing.F) {
-	f.Add(int64(1669392880000), int64(-21000), int64(7))
-	f.Fuzz(func(t *testing.T, time, value, user int64) {
+// FuzzMemberTime checks the round trip, and that members begin with their time.
+func FuzzMemberTime(f *testing.F) {
+	f.Add(int64(1669392880000), int64(7))
+	f.Fuzz(func(t *testing.T, time, user int64) {
 		time &= int64(MaxMillis)
-		state := State(Millis(time), Value(value))
-		gotTime, gotValue, err := ParseState(state)
-		if err != nil || int64(gotTime) != time || int64(gotValue) != value {
-			t.Fatalf("state of %d, %d comes back as %d, %d (%v)", time, value, gotTime, gotValue, err)
+		text := MemberTime(Millis(time))
+		if got, err := ParseMemberTime(text); err != nil || int64(got) != time {
+			t.Fatalf("time %d comes back as %d (%v)", time, got, err)
 		}
 		member := Member(Millis(time), UserID(user&math.MaxInt64))
-		if state[:StateTimeSize] != string(member[:StateTimeSize]) {
-			t.Fatalf("state %x does not begin as member %x", state, member)
+		if !strings.HasPrefix(string(member[:]), text) {
+			t.Fatalf("member %x does not begin with %x", member, text)
 		}
 	})
 }
 
-func TestMalformedMembersAndStates(t *testing.T) {
-	if _, _, err := ParseMember("short"); err == nil {
-		t.Error("a short member is accepted")
+// FuzzUserField checks the round trip, and that no two fields are of one user.
+func FuzzUserField(f *testing.F) {
+	f.Add(int64(1), "\x01")
+	f.Add(int64(256), "\x00\x01")
+	f.Add(int64(math.MaxInt64), "\x80\x00\x00\x00\x00\x00\x00\x00")
+	f.Fuzz(func(t *testing.T, user int64, text string) {
+		user = user&(math.MaxInt64-1) + 1
+		field := UserField(UserID(user))
+		if got, err := ParseUserField(field); err != nil || int64(got) != user || len(field) > 8 {
+			t.Fatalf("user %d comes back from %x as %d (%v)", user, field, got, err)
+		}
+		if got, err := ParseUserField(text); err == nil && (got <= 0 || UserField(got) != text) {
+			t.Fatalf("field %x is read as user %d", text, got)
+		}
+	})
+}
+
+func TestMalformedMembersAndFields(t *testing.T) {
+	for _, s := range []string{"", "short", strings.Repeat("x", MemberSize+1), strings.Repeat("\xff", MemberSize)} {
+		if _, _, err := ParseMember(s); err == nil {
+			t.Errorf("member %q is accepted", s)
+		}
 	}
-	if _, _, err := ParseMember(strings.Repeat("\xff", MemberSize)); err == nil {
-		t.Error("a member of negative ids is accepted")
+	for _, s := range []string{"", "12345", "1234567"} {
+		if _, err := ParseMemberTime(s); err == nil {
+			t.Errorf("member time %q is accepted", s)
+		}
 	}
-	for _, s := range []string{"", "12345678", "12345678x", "\xff2345678" + "1"} {
-		if _, _, err := ParseState(s); err == nil {
-			t.Errorf("state %q is accepted", s)
+	for _, s := range []string{"", "\x00\x01", "123456789", strings.Repeat("\xff", 8)} {
+		if _, err := ParseUserField(s); err == nil {
+			t.Errorf("user field %x is accepted", s)
 		}
 	}
 }

@@ -31,8 +31,8 @@ type BoardContent struct {
 	Rule leaderboard.Rule
 	// PassedOver counts the board's activities that came while it was off.
 	PassedOver int64
-	// States are the users' states.
-	States map[leaderboard.UserID]leaderboard.Entry
+	// Times are the times of the members as the users hash holds them.
+	Times map[leaderboard.UserID]leaderboard.Millis
 	// Members are what the sorted set holds, by user. Scores are as they lie
 	// there, negated on an ascending board.
 	Members map[leaderboard.UserID]Member
@@ -160,10 +160,10 @@ func readRegistry(ctx context.Context, client redis.UniversalClient, l leaderboa
 }
 
 func readBoard(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, board leaderboard.Board, each func(int)) (*BoardContent, error) {
-	b := &BoardContent{States: map[leaderboard.UserID]leaderboard.Entry{}, Members: map[leaderboard.UserID]Member{}}
+	b := &BoardContent{Times: map[leaderboard.UserID]leaderboard.Millis{}, Members: map[leaderboard.UserID]Member{}}
 	err := scan(ctx, client.HScan, l.UsersKey(board), func(pairs []string) error {
 		for pair := range slices.Chunk(pairs, 2) {
-			b.addState(pair[0], pair[1])
+			b.addTime(pair[0], pair[1])
 		}
 		each(len(pairs) / 2)
 		return nil
@@ -210,14 +210,14 @@ func (b *BoardContent) addRule(rule, passedOver string) {
 	}
 }
 
-func (b *BoardContent) addState(user, state string) {
-	id, err := strconv.ParseInt(user, 10, 64)
-	at, value, stateErr := leaderboard.ParseState(state)
-	if err != nil || stateErr != nil {
+func (b *BoardContent) addTime(field, time string) {
+	user, err := leaderboard.ParseUserField(field)
+	at, timeErr := leaderboard.ParseMemberTime(time)
+	if err != nil || timeErr != nil {
 		b.Malformed++
 		return
 	}
-	b.States[leaderboard.UserID(id)] = leaderboard.Entry{UserID: leaderboard.UserID(id), Value: value, LastActivity: at}
+	b.Times[user] = at
 }
 
 func (b *BoardContent) addMember(member, score string) {

@@ -218,9 +218,9 @@ func (c *cut) addEntries(l leaderboard.Layout, ch *change) {
 			if after.onBoard {
 				member := leaderboard.Member(after.time, user)
 				zadd = append(zadd, int64(after.value.Score(ch.board.order)), member[:])
-				hset = append(hset, int64(user), leaderboard.State(after.time, after.value))
+				hset = append(hset, leaderboard.UserField(user), leaderboard.MemberTime(after.time))
 			} else {
-				hdel = append(hdel, int64(user))
+				hdel = append(hdel, leaderboard.UserField(user))
 			}
 		}
 		c.add(zrem, zadd, hset, hdel)

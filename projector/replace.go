@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,25 +70,25 @@ func ReplaceBoard(ctx context.Context, client redis.UniversalClient, l leaderboa
 // writeReplacement writes the entries in steps and counts them.
 func writeReplacement(ctx context.Context, client redis.UniversalClient, rank, users string, r Replacement) (entries int, err error) {
 	var members []redis.Z
-	var states []any
+	var times []any
 	write := func() error {
 		if len(members) == 0 {
 			return nil
 		}
 		_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.ZAdd(ctx, rank, members...)
-			pipe.HSet(ctx, users, states...)
+			pipe.HSet(ctx, users, times...)
 			pipe.PExpire(ctx, rank, replacementExpiry)
 			pipe.PExpire(ctx, users, replacementExpiry)
 			return nil
 		})
-		members, states = members[:0], states[:0]
+		members, times = members[:0], times[:0]
 		return err
 	}
 	for e := range r.Entries {
 		member := leaderboard.Member(e.LastActivity, e.UserID)
 		members = append(members, redis.Z{Score: e.Value.Score(r.Rule.Order), Member: member[:]})
-		states = append(states, strconv.FormatInt(int64(e.UserID), 10), leaderboard.State(e.LastActivity, e.Value))
+		times = append(times, leaderboard.UserField(e.UserID), leaderboard.MemberTime(e.LastActivity))
 		entries++
 		if len(members) == replaceStep {
 			if err := write(); err != nil {

@@ -213,10 +213,10 @@ func (s *shard) read(p *pipeline, w *window) (takes []func() error) {
 		for some := range slices.Chunk(users, readFields) {
 			fields := make([]any, len(some))
 			for i, place := range some {
-				fields[i] = int64(place.user)
+				fields[i] = leaderboard.UserField(place.user)
 			}
-			states := p.hmget(s.layout.UsersKey(name), fields)
-			takes = append(takes, func() error { return takeEntries(name, some, states) })
+			times := p.hmget(s.layout.UsersKey(name), fields)
+			takes = append(takes, func() error { return s.takeEntries(p.ctx, name, some, times) })
 		}
 	}
 	return takes
@@ -251,21 +251,49 @@ func (s *shard) takeBoards(names []leaderboard.Board, rules, synced *redis.Cmd) 
 	return nil
 }
 
-func takeEntries(name leaderboard.Board, places []*place, states *redis.Cmd) error {
-	texts, err := states.Slice()
+// takeEntries asks for the scores of those that are on the board: the shard is watched
+// since the times were read.
+func (s *shard) takeEntries(ctx context.Context, name leaderboard.Board, places []*place, times *redis.Cmd) error {
+	texts, err := times.Slice()
 	if err != nil {
 		return err
 	}
+	var present []*place
+	ask := []any{"zmscore", s.layout.RankKey(name)}
 	for i, place := range places {
 		text, onBoard := texts[i].(string)
 		if !onBoard {
 			continue
 		}
-		at, value, err := leaderboard.ParseState(text)
+		at, err := leaderboard.ParseMemberTime(text)
 		if err != nil {
 			return fmt.Errorf("board %s: %w; leaderboard verify --repair --board %s mends it", name, err, name)
 		}
-		place.entry = entry{at, value, true}
+		member := leaderboard.Member(at, place.user)
+		place.time = at
+		present, ask = append(present, place), append(ask, member[:])
+	}
+	if len(present) == 0 {
+		return nil
+	}
+	scores, err := s.projector.redis.Do(ctx, ask...).Slice()
+	if err != nil {
+		return err
+	}
+	for i, place := range present {
+		var score float64
+		switch v := scores[i].(type) {
+		case float64:
+			score = v
+		case string:
+			if score, err = strconv.ParseFloat(v, 64); err != nil {
+				return fmt.Errorf("board %s: %w", name, err)
+			}
+		default:
+			place.entry = entry{}
+			continue
+		}
+		place.value, place.onBoard = leaderboard.ValueOfScore(score, s.boards[name].order), true
 	}
 	return nil
 }

@@ -188,15 +188,19 @@ func snapshotShard(ctx context.Context, client redis.UniversalClient, l leaderbo
 
 // snapshot is the board's content if its two halves agree.
 func (b *BoardContent) snapshot(board leaderboard.Board) (BoardSnapshot, error) {
-	isSound := b.Malformed == 0 && b.Rule != (leaderboard.Rule{}) && len(b.States) == len(b.Members)
-	for user, e := range b.States {
-		isSound = isSound && b.Members[user] == Member{Time: e.LastActivity, Score: e.Value.Score(b.Rule.Order)}
+	isSound := b.Malformed == 0 && b.Rule != (leaderboard.Rule{}) && len(b.Times) == len(b.Members)
+	entries := make([]leaderboard.Entry, 0, len(b.Members))
+	for user, m := range b.Members {
+		at, isTimed := b.Times[user]
+		value := leaderboard.ValueOfScore(m.Score, b.Rule.Order)
+		isSound = isSound && isTimed && at == m.Time && value.Score(b.Rule.Order) == m.Score
+		entries = append(entries, leaderboard.Entry{UserID: user, Value: value, LastActivity: at})
 	}
 	if !isSound {
 		return BoardSnapshot{}, fmt.Errorf("board %s is damaged in Redis: mend it with leaderboard verify --repair --board %s, then make the snapshot again", board, board)
 	}
-	byUser := func(a, b leaderboard.Entry) int { return cmp.Compare(a.UserID, b.UserID) }
-	return BoardSnapshot{Board: board, Rule: b.Rule, Synced: b.Synced, Entries: slices.SortedFunc(maps.Values(b.States), byUser)}, nil
+	slices.SortFunc(entries, func(a, b leaderboard.Entry) int { return cmp.Compare(a.UserID, b.UserID) })
+	return BoardSnapshot{Board: board, Rule: b.Rule, Synced: b.Synced, Entries: entries}, nil
 }
 
 func readPassedOver(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) (map[leaderboard.Board]int64, error) {

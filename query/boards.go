@@ -100,23 +100,27 @@ type standing struct {
 	synced *leaderboard.Millis
 }
 
-// standingScript finds the member from the user's state, and its place. KEYS:
-// rank, users, boards; ARGV: user, the user's half of the member, board.
+// standingScript finds the member from its time, and its place and score. KEYS: rank,
+// users, boards, rules; ARGV: the user's field, the user's half of the member, board.
 var standingScript = redis.NewScript(`
-local state = redis.call('HGET', KEYS[2], ARGV[1])
-local rank = false
-if state then
-  rank = redis.call('ZREVRANK', KEYS[1], string.sub(state, 1, ` + strconv.Itoa(leaderboard.StateTimeSize) + `) .. ARGV[2])
+local time = redis.call('HGET', KEYS[2], ARGV[1])
+local rank, score = false, false
+if time then
+  local member = time .. ARGV[2]
+  rank, score = redis.call('ZREVRANK', KEYS[1], member), redis.call('ZSCORE', KEYS[1], member)
 end
-return {rank, state, redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3])}`)
+return {rank, score, time, redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3]), redis.call('HGET', KEYS[4], ARGV[3])}`)
 
 // runScript is the way a script is sent: by its hash, or in full.
 type runScript func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
+// orderOf is a board's order as the catalog has it, see [store.page].
+type orderOf func(leaderboard.Board) leaderboard.Order
+
 // standings reads the user's place on each board, nil where the user has none,
 // and the user's profile: that of the first organisation that has one. All in
 // one round trip, or two when a Redis has not seen the script yet.
-func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []leaderboard.Board, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*standing, leaderboard.Profile, error) {
+func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []leaderboard.Board, order orderOf, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*standing, leaderboard.Profile, error) {
 	found, profiles, err := s.askStandings(ctx, standingScript.EvalShaRO, l, boards, user, orgs)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		found, profiles, err = s.askStandings(ctx, standingScript.EvalRO, l, boards, user, orgs)
@@ -125,9 +129,9 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 		return nil, leaderboard.Profile{}, s.failed("read the standings of a user", err)
 	}
 	standings := make([]*standing, len(boards))
-	for i, cmd := range found {
-		if standings[i], err = parseStanding(cmd.Val(), user); err != nil {
-			return nil, leaderboard.Profile{}, fmt.Errorf("board %s: %w", boards[i], err)
+	for i, b := range boards {
+		if standings[i], err = parseStanding(found[i].Val(), order(b), user); err != nil {
+			return nil, leaderboard.Profile{}, fmt.Errorf("board %s: %w", b, err)
 		}
 	}
 	for _, cmd := range profiles {
@@ -141,12 +145,13 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 // askStandings sends everything in one pipeline, which may span the nodes of a cluster.
 func (s *store) askStandings(ctx context.Context, run runScript, l leaderboard.Layout, boards []leaderboard.Board, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*redis.Cmd, []*redis.StringCmd, error) {
 	userID := strconv.FormatInt(int64(user), 10)
-	member := leaderboard.Member(0, user)
+	field, member := leaderboard.UserField(user), leaderboard.Member(0, user)
 	pipe := s.redis.Pipeline()
 	found := make([]*redis.Cmd, len(boards))
 	for i, b := range boards {
-		keys := []string{l.RankKey(b), l.UsersKey(b), l.BoardsKey(l.Shard(b))}
-		found[i] = run(ctx, pipe, keys, userID, member[leaderboard.StateTimeSize:], b.String())
+		shard := l.Shard(b)
+		keys := []string{l.RankKey(b), l.UsersKey(b), l.BoardsKey(shard), l.RulesKey(shard)}
+		found[i] = run(ctx, pipe, keys, field, member[leaderboard.MemberTimeSize:], b.String())
 	}
 	profiles := make([]*redis.StringCmd, len(orgs))
 	for i, org := range orgs {
@@ -169,27 +174,36 @@ func (s *store) askStandings(ctx context.Context, run runScript, l leaderboard.L
 }
 
 // parseStanding reads the script's answer; nil when the user is not on the board.
-func parseStanding(answer any, user leaderboard.UserID) (*standing, error) {
+func parseStanding(answer any, order leaderboard.Order, user leaderboard.UserID) (*standing, error) {
 	fields, _ := answer.([]any)
-	if len(fields) != 4 {
-		return nil, fmt.Errorf("a standing has %d fields, not 4", len(fields))
+	if len(fields) != 6 {
+		return nil, fmt.Errorf("a standing has %d fields, not 6", len(fields))
 	}
 	rank, isRanked := fields[0].(int64)
-	state, _ := fields[1].(string)
-	total, _ := fields[2].(int64)
-	sync, _ := fields[3].(string)
+	scoreText, _ := fields[1].(string)
+	timeText, _ := fields[2].(string)
+	total, _ := fields[3].(int64)
+	sync, _ := fields[4].(string)
+	ruleText, _ := fields[5].(string)
 	if !isRanked {
 		return nil, nil
 	}
-	time, value, err := leaderboard.ParseState(state)
+	time, err := leaderboard.ParseMemberTime(timeText)
 	if err != nil {
 		return nil, err
+	}
+	score, err := strconv.ParseFloat(scoreText, 64)
+	if err != nil {
+		return nil, err
+	}
+	if rule, err := leaderboard.ParseRule(ruleText); err == nil {
+		order = rule.Order
 	}
 	synced, err := parseSync(total, sync)
 	if err != nil {
 		return nil, err
 	}
-	entry := leaderboard.Entry{UserID: user, Value: value, LastActivity: time}
+	entry := leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}
 	return &standing{entry: entry, rank: rank + 1, total: total, synced: synced}, nil
 }
 

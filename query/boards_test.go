@@ -20,13 +20,14 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	for user, value := range map[leaderboard.UserID]leaderboard.Value{7: 1500, 8: 2500, 300: -9} {
 		member := leaderboard.Member(1000, user)
 		client.ZAdd(t.Context(), layout.RankKey(b), redis.Z{Score: float64(value), Member: member[:]})
-		client.HSet(t.Context(), layout.UsersKey(b), int64(user), leaderboard.State(1000, value))
+		client.HSet(t.Context(), layout.UsersKey(b), leaderboard.UserField(user), leaderboard.MemberTime(1000))
 	}
 	client.HSet(t.Context(), layout.BoardsKey(layout.Shard(b)), b.String(), 5000)
 	client.HSet(t.Context(), leaderboard.ProfilesKey(1), 300, "not a profile")
 
+	descending := func(leaderboard.Board) leaderboard.Order { return leaderboard.Descending }
 	none := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
-	standings, profile, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, 300, []leaderboard.OrgID{1})
+	standings, profile, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, descending, 300, []leaderboard.OrgID{1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,13 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	if st := standings[1]; st == nil || st.rank != 3 || st.total != 3 || *st.synced != 5000 || st.entry != (leaderboard.Entry{UserID: 300, Value: -9, LastActivity: 1000}) {
 		t.Errorf("standing %+v", st)
 	}
+	begun := leaderboard.Rule{Aggregate: leaderboard.Sum, Order: leaderboard.Ascending, Start: 1, End: 2}
+	client.HSet(t.Context(), layout.RulesKey(layout.Shard(b)), b.String(), begun.String())
+	standings, _, err = s.standings(t.Context(), layout, []leaderboard.Board{b}, descending, 300, nil)
+	if err != nil || standings[0].entry.Value != 9 {
+		t.Errorf("standing %+v on a board that was begun in another order than the catalog's, %v", standings[0], err)
+	}
+	client.HDel(t.Context(), layout.RulesKey(layout.Shard(b)), b.String())
 	p, err := s.page(t.Context(), layout, b, leaderboard.Descending, 0, 1)
 	if err != nil || p.total != 3 || *p.synced != 5000 || len(p.entries) != 2 || p.entries[0].UserID != 8 || p.entries[1].UserID != 7 {
 		t.Errorf("page %+v, %v", p, err)

@@ -55,7 +55,7 @@ func (s *Server) userRanks(c *call) (*envelope, error) {
 	if c.client.may(AccessEnrichment) {
 		profileOrgs = ids
 	}
-	standings, profile, err := s.store.standings(c.Context(), c.view.layout, boards, leaderboard.UserID(user), profileOrgs)
+	standings, profile, err := s.store.standings(c.Context(), c.view.layout, boards, c.view.order, leaderboard.UserID(user), profileOrgs)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,11 @@ func (v *view) current(orgs []leaderboard.OrgID, now leaderboard.Millis) []leade
 		}
 	}
 	return boards
+}
+
+// order is that of a board that the catalog has.
+func (v *view) order(b leaderboard.Board) leaderboard.Order {
+	return v.catalog.Group(b.Group).Target(b.Rule).Order
 }
 
 // newRankData leaves out the boards on which the user does not stand.

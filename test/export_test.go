@@ -39,7 +39,7 @@ type exported struct {
 // ones and none of the others'.
 func TestExport(t *testing.T) {
 	catalog := t.TempDir() + "/catalog.yaml"
-	writeFile(t, catalog, deadLetterCatalog)
+	writeFile(t, catalog, strings.Replace(deadLetterCatalog, "name: seven}", "name: seven, order: asc}", 1))
 	s := startServices(t, dataset{org: "1", catalog: catalog})
 	cluster := consumer.Cluster{Brokers: s.brokers}
 	publish := func(topic, key, value string) {
@@ -69,7 +69,7 @@ func TestExport(t *testing.T) {
 	publish("profiles", "1:5", profile(5, "Thomas"))
 	publish("profiles", "1:6", profile(6, "Huck"))
 	programs.Await(t, "the profiles to be there", func() error {
-		if first, _ := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1); len(first) != 2 || first[0].Enrichment.FirstName != "Thomas" || first[1].Enrichment.FirstName != "Huck" {
+		if first, _ := s.api.page(expectedBoard{Group: 10, Target: 7, Period: 1}, 10, 1); len(first) != 2 || first[0].Enrichment.FirstName != "Huck" || first[1].Enrichment.FirstName != "Thomas" {
 			return fmt.Errorf("the board is %+v", first)
 		}
 		return nil
@@ -79,7 +79,7 @@ func TestExport(t *testing.T) {
 	if e.OrgID != 1 || e.UserID != 5 || !reflect.DeepEqual(e.Profile["attributes"], map[string]any{"first_name": "Thomas"}) {
 		t.Errorf("it is about user %d of organisation %d with the profile %v", e.UserID, e.OrgID, e.Profile)
 	}
-	if len(e.Entries) != 1 || fmt.Sprint(e.Entries[0]) != "{10 7 1 1 9.5 2022-11-25 16:14:41 +0000 UTC}" {
+	if len(e.Entries) != 1 || fmt.Sprint(e.Entries[0]) != "{10 7 1 2 9.5 2022-11-25 16:14:41 +0000 UTC}" {
 		t.Errorf("the entries are %v", e.Entries)
 	}
 	s.expectRecords(e, map[string][]string{
@@ -92,7 +92,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("record %+v was published %s ago", r, age)
 		}
 	}
-	if other := s.export(6); len(other.Entries) != 1 || other.Entries[0].Rank != 2 || len(other.Records) != 3 {
+	if other := s.export(6); len(other.Entries) != 1 || other.Entries[0].Rank != 1 || len(other.Records) != 3 {
 		t.Errorf("of user 6 it says %+v", other)
 	}
 	if nobody := s.export(55); nobody.Profile != nil || len(nobody.Entries) != 0 || len(nobody.Records) != 2 {

@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +26,7 @@ func (s *queryService) rewrite(b leaderboard.Board) {
 			for user := 1; user <= n; user++ {
 				member := leaderboard.Member(1000, leaderboard.UserID(user))
 				tx.ZAdd(ctx, seedLayout.RankKey(b), redis.Z{Score: float64(user), Member: member[:]})
-				tx.HSet(ctx, seedLayout.UsersKey(b), strconv.Itoa(user), leaderboard.State(1000, leaderboard.Value(user)))
+				tx.HSet(ctx, seedLayout.UsersKey(b), leaderboard.UserField(leaderboard.UserID(user)), leaderboard.MemberTime(1000))
 			}
 			tx.HSet(ctx, seedLayout.BoardsKey(seedLayout.Shard(b)), b.String(), n*1000)
 			if _, err := tx.Exec(ctx); err != nil && ctx.Err() == nil {

@@ -114,7 +114,7 @@ func TestQueryCountsWhatItCannotReadAsADefect(t *testing.T) {
 	s := startQueryService(t)
 	b := leaderboard.Board{Org: 50711, Group: 232, Rule: 366, Period: 244}
 	s.must(s.redis.Set(context.Background(), seedLayout.RankKey(b), "no sorted set", 0).Err())
-	s.must(s.redis.HSet(context.Background(), seedLayout.UsersKey(b), "1", leaderboard.State(0, 0)).Err())
+	s.must(s.redis.HSet(context.Background(), seedLayout.UsersKey(b), leaderboard.UserField(1), leaderboard.MemberTime(0)).Err())
 	for _, req := range []queryRequest{{path: topPath + "232?targetId=366"}, {path: rankPath + "1", body: `{"targetGroupId":232,"targetRuleId":366}`}} {
 		expectError(t, req, s.ask(req), 500, 500, "Internal error")
 	}

@@ -62,7 +62,7 @@ func (s *seeder) board(b leaderboard.Board, order leaderboard.Order, synced time
 			score = float64(-e.value)
 		}
 		tx.ZAdd(ctx, seedLayout.RankKey(b), redis.Z{Score: score, Member: member[:]})
-		tx.HSet(ctx, seedLayout.UsersKey(b), strconv.FormatInt(e.user, 10), leaderboard.State(at, leaderboard.Value(e.value)))
+		tx.HSet(ctx, seedLayout.UsersKey(b), leaderboard.UserField(user), leaderboard.MemberTime(at))
 	}
 	tx.HSet(ctx, seedLayout.BoardsKey(seedLayout.Shard(b)), b.String(), synced.UnixMilli())
 	_, err := tx.Exec(ctx)

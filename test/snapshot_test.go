@@ -192,7 +192,7 @@ func TestSnapshotRefused(t *testing.T) {
 	none := snapshotURL(t)
 	s.expectRefusal(s.createCommand(none), "shard 3 has lost its fence of partition 2", "generations list")
 	users := slices.Sorted(maps.Keys(s.contents("lb:{1.*users:7002:901:3:2")))[0]
-	if err := s.store().HSet(t.Context(), users, "17", "nonsense").Err(); err != nil {
+	if err := s.store().HSet(t.Context(), users, "\x11", "nonsense").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.store().HSet(t.Context(), "lb:{1.3}:fence", "2", "1").Err(); err != nil {

@@ -93,17 +93,18 @@ func damages(t *testing.T, client *redis.Client, l leaderboard.Layout) []damage 
 	return []damage{
 		{"the sorted set is gone", run("DEL", rank), []string{differs, holds + "the sorted set holds nothing, the users hash "}},
 		{"the users are gone", run("DEL", users), []string{differs, holds, ", the users hash nothing"}},
-		{"a user is gone from the users", run("HDEL", users, int64(user)), []string{differs, holds, ", the users hash nothing"}},
+		{"a user is gone from the users", run("HDEL", users, leaderboard.UserField(user)), []string{differs, holds, ", the users hash nothing"}},
 		{"the whole board is gone", run("DEL", rank, users), []string{differs, holds + "Redis holds nothing", "users more; --json prints them all"}},
-		{"a score is wrong", run("ZADD", rank, score-1500, member), []string{differs, holds + "the sorted set holds "}},
-		{"a score is no value", run("ZADD", rank, -12.25, member), []string{differs, holds + "the sorted set holds 0.01225 at "}},
-		{"a score is infinite", run("ZADD", rank, "inf", member), []string{differs, holds + "the sorted set holds -Inf at "}},
-		{"a state is wrong", run("HSET", users, int64(user), leaderboard.State(time, 77)), []string{differs, holds, "the users hash 0.077 at "}},
-		{"a state is nonsense", run("HSET", users, int64(user), "x"), []string{differs, holds, "1 member or state is malformed"}},
-		{"a user stands twice", run("ZADD", rank, score, string(other[:])), []string{differs, "1 member or state is malformed"}},
-		{"a member is nonsense", run("ZADD", rank, 5, "nobody"), []string{differs, "1 member or state is malformed"}},
+		{"a score is wrong", run("ZADD", rank, score-1500, member), []string{differs, holds + "Redis holds "}},
+		{"a score is no value", run("ZADD", rank, -12.25, member), []string{differs, holds + "Redis holds 0.01225 at "}},
+		{"a score is infinite", run("ZADD", rank, "inf", member), []string{differs, holds + "Redis holds -Inf at "}},
+		{"a time is wrong", run("HSET", users, leaderboard.UserField(user), leaderboard.MemberTime(77)), []string{differs, holds, "the users hash the time 1970-01-01T00:00:00.077Z"}},
+		{"a time is nonsense", run("HSET", users, leaderboard.UserField(user), "x"), []string{differs, holds, "1 member or time is malformed"}},
+		{"a time is of nobody", run("HSET", users, int64(user)+1_000_000_000, leaderboard.MemberTime(time)), []string{differs, "1 member or time is malformed"}},
+		{"a user stands twice", run("ZADD", rank, score, string(other[:])), []string{differs, "1 member or time is malformed"}},
+		{"a member is nonsense", run("ZADD", rank, 5, "nobody"), []string{differs, "1 member or time is malformed"}},
 		{"a stranger stands there", run("ZADD", rank, 5, string(stranger[:])), []string{differs, "user 123456: the log says nothing, the sorted set holds -0.005 at "}},
-		{"a stranger has a state", run("HSET", users, 123_456, leaderboard.State(time, 5)), []string{differs, "user 123456: the log says nothing, the sorted set holds nothing, the users hash 0.005 at "}},
+		{"a stranger has a time", run("HSET", users, leaderboard.UserField(123_456), leaderboard.MemberTime(77)), []string{differs, "user 123456: the log says nothing, the sorted set holds nothing, the users hash the time 1970-01-01T00:00:00.077Z"}},
 		{"the board is not registered", run("HDEL", registry, board.String()), []string{differs, "it is not registered; the log has 1,"}},
 		{"the board was synced at another time", run("HSET", registry, board.String(), 1_700_000_000_000), []string{differs, "Redis holds 2023-11-14T22:13:20.000Z"}},
 		{"a board is registered that is none", run("HSET", l.BoardsKey(l.Shard(unknown)), unknown.String(), 5), []string{
@@ -120,8 +121,8 @@ func firstUser(t *testing.T, client *redis.Client, rank string) (string, float64
 		t.Fatalf("%s has %d members: %v", rank, len(members), err)
 	}
 	first := slices.MinFunc(members, func(a, b redis.Z) int {
-		// The second half of a member is the user's id, subtracted from 2^63-1.
-		return strings.Compare(b.Member.(string)[8:], a.Member.(string)[8:])
+		// The last eight bytes of a member are the user's id, subtracted from 2^63-1.
+		return strings.Compare(b.Member.(string)[6:], a.Member.(string)[6:])
 	})
 	return first.Member.(string), first.Score
 }
@@ -208,7 +209,7 @@ func TestVerifyOneBoard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := client.HDel(context.Background(), layout.UsersKey(board), "17").Err(); err != nil {
+		if err := client.HDel(context.Background(), layout.UsersKey(board), "\x11").Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -224,8 +225,9 @@ func TestVerifyOneBoard(t *testing.T) {
 		Differences []struct {
 			Board string
 			Users []struct {
-				UserID             int64
-				Log, Member, State *struct{ Value string }
+				UserID      int64
+				Log, Member *struct{ Value string }
+				UsersTime   string
 			}
 		}
 	}
@@ -235,7 +237,7 @@ func TestVerifyOneBoard(t *testing.T) {
 	if report.Boards != len(d.boards) || len(report.Differences) != 1 || report.Differences[0].Board != two || len(report.Differences[0].Users) != 1 {
 		t.Fatalf("--json says %+v", report)
 	}
-	if u := report.Differences[0].Users[0]; u.UserID != 17 || u.State != nil || u.Member == nil || u.Log == nil || *u.Member != *u.Log {
+	if u := report.Differences[0].Users[0]; u.UserID != 17 || u.UsersTime != "" || u.Member == nil || u.Log == nil || *u.Member != *u.Log {
 		t.Errorf("--json says of the user %+v", u)
 	}
 	if out := s.expectVerify(1, "--board", "7002:901:1:77"); !strings.Contains(out, "board 7002:901:1:77 is neither in the catalog nor in Redis nor in the log") {

@@ -48,13 +48,13 @@ type export struct {
 }
 
 type exportedEntry struct {
-	TargetGroupID    leaderboard.TargetGroupID `json:"targetGroupId"`
-	TargetRuleID     leaderboard.TargetRuleID  `json:"targetRuleId"`
-	PeriodID         leaderboard.PeriodID      `json:"periodId"`
-	AchievedValue    leaderboard.Value         `json:"achievedValue"`
-	LastActivityTime time.Time                 `json:"lastActivityTime"`
-	// Rank is 0 when the board has lost the user's place.
-	Rank int64 `json:"rank"`
+	TargetGroupID leaderboard.TargetGroupID `json:"targetGroupId"`
+	TargetRuleID  leaderboard.TargetRuleID  `json:"targetRuleId"`
+	PeriodID      leaderboard.PeriodID      `json:"periodId"`
+	// AchievedValue is nil and Rank 0 when the board has lost the user's place.
+	AchievedValue    *leaderboard.Value `json:"achievedValue"`
+	LastActivityTime time.Time          `json:"lastActivityTime"`
+	Rank             int64              `json:"rank"`
 }
 
 // exportedRecord is a record with its value: JSON as it is, else a string, null for
@@ -121,7 +121,7 @@ func (e *export) readStore(ctx context.Context, store redis.UniversalClient) err
 			if board.Org != e.OrgID {
 				continue
 			}
-			if err := e.readEntry(ctx, store, layout, board, user); err != nil {
+			if err := e.readEntry(ctx, store, layout, board); err != nil {
 				return fmt.Errorf("board %s: %w", name, err)
 			}
 		}
@@ -133,33 +133,52 @@ func (e *export) readStore(ctx context.Context, store redis.UniversalClient) err
 const rankAttempts = 10
 
 // readEntry takes the user's entry on a board, if there is one.
-func (e *export) readEntry(ctx context.Context, store redis.UniversalClient, l leaderboard.Layout, b leaderboard.Board, user string) error {
+func (e *export) readEntry(ctx context.Context, store redis.UniversalClient, l leaderboard.Layout, b leaderboard.Board) error {
 	var entry exportedEntry
 	for range rankAttempts {
-		state, err := store.HGet(ctx, l.UsersKey(b), user).Result()
+		text, err := store.HGet(ctx, l.UsersKey(b), leaderboard.UserField(e.UserID)).Result()
 		if errors.Is(err, redis.Nil) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		at, value, err := leaderboard.ParseState(state)
+		at, err := leaderboard.ParseMemberTime(text)
 		if err != nil {
 			return err
 		}
-		entry = exportedEntry{TargetGroupID: b.Group, TargetRuleID: b.Rule, PeriodID: b.Period, AchievedValue: value, LastActivityTime: at.Time()}
-		member := leaderboard.Member(at, e.UserID)
-		place, err := store.ZRevRank(ctx, l.RankKey(b), string(member[:])).Result()
-		if err == nil {
-			entry.Rank = place + 1
-			break
-		}
-		if !errors.Is(err, redis.Nil) {
+		entry = exportedEntry{TargetGroupID: b.Group, TargetRuleID: b.Rule, PeriodID: b.Period, LastActivityTime: at.Time()}
+		found, err := entry.readPlace(ctx, store, l, b, leaderboard.Member(at, e.UserID))
+		if err != nil {
 			return err
+		}
+		if found {
+			break
 		}
 	}
 	e.Entries = append(e.Entries, entry)
 	return nil
+}
+
+// readPlace takes value and rank of a member, unless it has moved meanwhile.
+func (e *exportedEntry) readPlace(ctx context.Context, store redis.UniversalClient, l leaderboard.Layout, b leaderboard.Board, member [leaderboard.MemberSize]byte) (found bool, err error) {
+	tx := store.TxPipeline()
+	place := tx.ZRevRank(ctx, l.RankKey(b), string(member[:]))
+	score := tx.ZScore(ctx, l.RankKey(b), string(member[:]))
+	rule := tx.HGet(ctx, l.RulesKey(l.Shard(b)), b.String())
+	if _, err := tx.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return false, err
+	}
+	if errors.Is(place.Err(), redis.Nil) {
+		return false, nil
+	}
+	r, err := leaderboard.ParseRule(rule.Val())
+	if err != nil {
+		return false, err
+	}
+	value := leaderboard.ValueOfScore(score.Val(), r.Order)
+	e.AchievedValue, e.Rank = &value, place.Val()+1
+	return true, nil
 }
 
 // readTopic takes the records about the user.

@@ -166,11 +166,13 @@ func appendProfile(b []byte, profile any) []byte {
 	return b
 }
 
-// standing finds a user's state and place in one step, as the member is in no other.
+// standing finds a user's time, value and place in one step, as the member is in no other.
 var standing = redis.NewScript(`
-local state = redis.call('HGET', KEYS[2], ARGV[1])
-if not state then return {} end
-return {state, redis.call('ZREVRANK', KEYS[1], string.sub(state, 1, 8) .. ARGV[2]), redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3])}`)
+local time = redis.call('HGET', KEYS[2], ARGV[1])
+if not time then return {} end
+local member = time .. ARGV[2]
+return {redis.call('ZREVRANK', KEYS[1], member), redis.call('ZSCORE', KEYS[1], member), time,
+  redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3]), redis.call('HGET', KEYS[4], ARGV[3])}`)
 
 // rank answers with a user's place on one board or on 25.
 func (s *bareService) rank(r *http.Request) ([]byte, error) {
@@ -191,21 +193,22 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 	b = appendProfile(b, profile)
 	b = append(b, `,"ranks":[`...)
 	for i, fields := range found {
-		if len(fields) != 4 {
+		if len(fields) != 6 {
 			return nil, fmt.Errorf("user %d is not on board %s", user, boards[i])
 		}
-		at, value, err := leaderboard.ParseState(fields[0].(string))
-		if err != nil {
+		score, scoreErr := strconv.ParseFloat(fields[1].(string), 64)
+		at, timeErr := leaderboard.ParseMemberTime(fields[2].(string))
+		if err := errors.Join(scoreErr, timeErr); err != nil {
 			return nil, err
 		}
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendInt(append(b, `{"rank":`...), fields[1].(int64)+1, 10)
-		b, _ = value.AppendText(append(b, `,"value":`...))
+		b = strconv.AppendInt(append(b, `{"rank":`...), fields[0].(int64)+1, 10)
+		b, _ = leaderboard.ValueOfScore(score, leaderboard.Descending).AppendText(append(b, `,"value":`...))
 		b = strconv.AppendInt(append(b, `,"time":`...), int64(at), 10)
-		b = strconv.AppendInt(append(b, `,"total":`...), fields[2].(int64), 10)
-		b = append(append(append(b, `,"synced":`...), fields[3].(string)...), '}')
+		b = strconv.AppendInt(append(b, `,"total":`...), fields[3].(int64), 10)
+		b = append(append(append(b, `,"synced":`...), fields[4].(string)...), '}')
 	}
 	return append(b, "]}"...), nil
 }
@@ -213,12 +216,12 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 // standings asks for all boards in one pipeline, after loading the script where
 // Redis does not have it.
 func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board, user leaderboard.UserID, text string) (found [][]any, profile string, err error) {
-	member := leaderboard.Member(0, user)
+	field, member := leaderboard.UserField(user), leaderboard.Member(0, user)
 	send := func() ([]*redis.Cmd, *redis.StringCmd, error) {
 		pipe := s.redis.Pipeline()
 		calls := make([]*redis.Cmd, len(boards))
 		for i, b := range boards {
-			calls[i] = standing.EvalShaRO(ctx, pipe, []string{nativeRankKey(b), nativeUsersKey(b), nativeBoardsKey}, text, member[leaderboard.StateTimeSize:], b.String())
+			calls[i] = standing.EvalShaRO(ctx, pipe, []string{nativeRankKey(b), nativeUsersKey(b), nativeBoardsKey, nativeRulesKey}, field, member[leaderboard.MemberTimeSize:], b.String())
 		}
 		profile := pipe.HGet(ctx, leaderboard.ProfilesKey(org), text)
 		_, err := pipe.Exec(ctx)

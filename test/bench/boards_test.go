@@ -172,14 +172,14 @@ func (a *arena) fill(s *boardSet) {
 	})
 	group.Go(func() error {
 		return a.fillCeiling(ctx, s, func(pipe redis.Pipeliner, b leaderboard.Board, entries []leaderboard.Entry) {
-			scores, states := make([]redis.Z, len(entries)), make([]any, 0, 2*len(entries))
+			scores, times := make([]redis.Z, len(entries)), make([]any, 0, 2*len(entries))
 			for i, e := range entries {
 				member := leaderboard.Member(e.LastActivity, e.UserID)
 				scores[i] = redis.Z{Score: float64(e.Value), Member: member[:]}
-				states = append(states, int64(e.UserID), leaderboard.State(e.LastActivity, e.Value))
+				times = append(times, leaderboard.UserField(e.UserID), leaderboard.MemberTime(e.LastActivity))
 			}
 			pipe.ZAdd(ctx, nativeRankKey(b), scores...)
-			pipe.HSet(ctx, nativeUsersKey(b), states...)
+			pipe.HSet(ctx, nativeUsersKey(b), times...)
 			pipe.HSet(ctx, nativeBoardsKey, b.String(), int64(leaderboard.MillisOf(periodStart)))
 			pipe.HSet(ctx, nativeRulesKey, b.String(), rule.String())
 		})

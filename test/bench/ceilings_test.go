@@ -59,7 +59,7 @@ func applyPlain(ctx context.Context, a *arena, s *stream) error {
 	})
 }
 
-// applyNative writes what the projector writes, ties and states included, with
+// applyNative writes what the projector writes, ties and times included, with
 // plain commands: no fence, and only right as long as nobody else writes.
 func applyNative(ctx context.Context, a *arena, s *stream) error {
 	return s.divide(func(events []event) error {
@@ -78,30 +78,82 @@ type change struct {
 	user  leaderboard.UserID
 	value leaderboard.Value
 	time  leaderboard.Millis
+	// present is true of a user who stands on the board already, by the time before.
+	present bool
+	before  leaderboard.Millis
 }
 
 func applyNativeBatch(ctx context.Context, client *redis.Client, set *boardSet, batch []event) error {
 	steps := stepsOf(batch)
-	states := make([]*redis.SliceCmd, len(steps))
-	read := client.Pipeline()
+	if err := readTimes(ctx, client, set, steps); err != nil {
+		return err
+	}
+	if err := readValues(ctx, client, set, steps); err != nil {
+		return err
+	}
+	pipe := client.Pipeline()
+	for _, step := range steps {
+		writeStep(ctx, pipe, set.boards[step[0].board], step)
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
+
+// readTimes finds out who is present.
+func readTimes(ctx context.Context, client *redis.Client, set *boardSet, steps [][]change) error {
+	times := make([]*redis.SliceCmd, len(steps))
+	pipe := client.Pipeline()
 	for i, step := range steps {
 		users := make([]string, len(step))
 		for j := range step {
-			users[j] = strconv.FormatInt(int64(step[j].user), 10)
+			users[j] = leaderboard.UserField(step[j].user)
 		}
-		states[i] = read.HMGet(ctx, nativeUsersKey(set.boards[step[0].board]), users...)
+		times[i] = pipe.HMGet(ctx, nativeUsersKey(set.boards[step[0].board]), users...)
 	}
-	if _, err := read.Exec(ctx); err != nil {
+	if _, err := pipe.Exec(ctx); err != nil {
 		return err
 	}
-	write := client.Pipeline()
 	for i, step := range steps {
-		if err := writeStep(ctx, write, set.boards[step[0].board], step, states[i].Val()); err != nil {
-			return err
+		for j, time := range times[i].Val() {
+			text, present := time.(string)
+			if !present {
+				continue
+			}
+			before, err := leaderboard.ParseMemberTime(text)
+			if err != nil {
+				return err
+			}
+			step[j].present, step[j].before = true, before
 		}
 	}
-	_, err := write.Exec(ctx)
-	return err
+	return nil
+}
+
+// readValues adds what those who are present have already.
+func readValues(ctx context.Context, client *redis.Client, set *boardSet, steps [][]change) error {
+	present, scores := make([][]*change, len(steps)), make([]*redis.FloatSliceCmd, len(steps))
+	pipe := client.Pipeline()
+	for i, step := range steps {
+		var members []string
+		for j := range step {
+			if c := &step[j]; c.present {
+				member := leaderboard.Member(c.before, c.user)
+				members, present[i] = append(members, string(member[:])), append(present[i], c)
+			}
+		}
+		if len(members) > 0 {
+			scores[i] = pipe.ZMScore(ctx, nativeRankKey(set.boards[step[0].board]), members...)
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	for i := range steps {
+		for j, c := range present[i] {
+			c.value += leaderboard.Value(scores[i].Val()[j])
+		}
+	}
+	return nil
 }
 
 // stepsOf merges the events of a batch and divides the changes into steps of one
@@ -137,31 +189,23 @@ func stepsOf(batch []event) [][]change {
 	return steps
 }
 
-// writeStep takes the old members away and puts the new ones and the states there.
-func writeStep(ctx context.Context, pipe redis.Pipeliner, b leaderboard.Board, step []change, states []any) error {
+// writeStep takes the old members away and puts the new ones and their times there.
+func writeStep(ctx context.Context, pipe redis.Pipeliner, b leaderboard.Board, step []change) {
 	var old []any
-	members, pairs := make([]redis.Z, len(step)), make([]any, 0, 2*len(step))
+	members, times := make([]redis.Z, len(step)), make([]any, 0, 2*len(step))
 	for i, c := range step {
-		if state, known := states[i].(string); known {
-			time, value, err := leaderboard.ParseState(state)
-			if err != nil {
-				return err
-			}
-			c.value += value
-			if c.time > time {
-				member := leaderboard.Member(time, c.user)
-				old = append(old, member[:])
-			}
-			c.time = max(c.time, time)
+		if c.present && c.time > c.before {
+			member := leaderboard.Member(c.before, c.user)
+			old = append(old, member[:])
 		}
+		c.time = max(c.time, c.before)
 		member := leaderboard.Member(c.time, c.user)
 		members[i] = redis.Z{Score: float64(c.value), Member: member[:]}
-		pairs = append(pairs, int64(c.user), leaderboard.State(c.time, c.value))
+		times = append(times, leaderboard.UserField(c.user), leaderboard.MemberTime(c.time))
 	}
 	if len(old) > 0 {
 		pipe.ZRem(ctx, nativeRankKey(b), old...)
 	}
 	pipe.ZAdd(ctx, nativeRankKey(b), members...)
-	pipe.HSet(ctx, nativeUsersKey(b), pairs...)
-	return nil
+	pipe.HSet(ctx, nativeUsersKey(b), times...)
 }

@@ -63,7 +63,7 @@ func (l *lab) noteBytes(b *testing.B, set *boardSet) {
 		g = atMost(170)
 	}
 	measured.tell(b, bytesPerUser, "all", float64(a.filled[set])/float64(set.users), g)
-	for _, key := range []struct{ who, name string }{{"sorted set", a.layout.RankKey(board)}, {"states", a.layout.UsersKey(board)}} {
+	for _, key := range []struct{ who, name string }{{"sorted set", a.layout.RankKey(board)}, {"users", a.layout.UsersKey(board)}} {
 		bytes, err := a.redis.MemoryUsage(context.Background(), key.name, 1000).Result()
 		if err != nil {
 			b.Fatalf("ask for the memory of %s: %v", key.name, err)

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,11 +47,11 @@ func (w *world) awaitBoards() {
 // compareRedis tells the first difference between Redis and the oracle.
 func (w *world) compareRedis(want *oracle.Oracle) error {
 	ctx, all := context.Background(), boards()
-	ranks, states, synced := make([]*redis.ZSliceCmd, len(all)), make([]*redis.MapStringStringCmd, len(all)), make([]*redis.StringCmd, len(all))
+	ranks, times, synced := make([]*redis.ZSliceCmd, len(all)), make([]*redis.MapStringStringCmd, len(all)), make([]*redis.StringCmd, len(all))
 	_, err := w.store.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, b := range all {
 			ranks[i] = pipe.ZRevRangeWithScores(ctx, layout.RankKey(b), 0, -1)
-			states[i] = pipe.HGetAll(ctx, layout.UsersKey(b))
+			times[i] = pipe.HGetAll(ctx, layout.UsersKey(b))
 			synced[i] = pipe.HGet(ctx, layout.BoardsKey(layout.Shard(b)), b.String())
 		}
 		return nil
@@ -65,7 +66,7 @@ func (w *world) compareRedis(want *oracle.Oracle) error {
 			err = difference(got, ranking)
 		}
 		if err == nil {
-			err = compareStates(states[i].Val(), ranking)
+			err = compareTimes(times[i].Val(), ranking)
 		}
 		if at, _ := synced[i].Int64(); err == nil && at != want.Synced(b) {
 			err = fmt.Errorf("it was synced at %d, not at %d", at, want.Synced(b))
@@ -89,41 +90,47 @@ func difference(got, want []oracle.Entry) error {
 	return nil
 }
 
-// decodeRanking takes members apart by hand: 2^63-1 minus time, 2^63-1 minus
-// user, eight bytes each.
+// decodeRanking takes members apart by hand: 2^48-1 minus time in six bytes, 2^63-1
+// minus user in eight.
 func decodeRanking(members []redis.Z, ascending bool) ([]oracle.Entry, error) {
 	var entries []oracle.Entry
 	for _, m := range members {
 		member := m.Member.(string)
-		if len(member) != 16 {
-			return nil, fmt.Errorf("the member %x has not 16 bytes", member)
+		if len(member) != 14 {
+			return nil, fmt.Errorf("the member %x has not 14 bytes", member)
 		}
 		milli := int64(m.Score)
 		if ascending {
 			milli = -milli
 		}
-		entries = append(entries, oracle.Entry{User: complement(member[8:]), Milli: milli, Time: complement(member[:8])})
+		entries = append(entries, oracle.Entry{User: 1<<63 - 1 - number(member[6:]), Milli: milli, Time: 1<<48 - 1 - number(member[:6])})
 	}
 	return entries, nil
 }
 
-func complement(eight string) int64 {
-	n, err := strconv.ParseInt(fmt.Sprintf("%x", eight), 16, 64)
+// number reads bytes as a big-endian number.
+func number(bytes string) int64 {
+	n, err := strconv.ParseInt(fmt.Sprintf("%x", bytes), 16, 64)
 	if err != nil {
 		return -1
 	}
-	return 1<<63 - 1 - n
+	return n
 }
 
-// compareStates holds the users' states against the ranking.
-func compareStates(states map[string]string, ranking []oracle.Entry) error {
-	if len(states) != len(ranking) {
-		return fmt.Errorf("it has %d users' states for %d entries", len(states), len(ranking))
+// compareTimes holds the users hash, in which a user's id has no more bytes than it
+// needs, against the ranking.
+func compareTimes(times map[string]string, ranking []oracle.Entry) error {
+	if len(times) != len(ranking) {
+		return fmt.Errorf("it has %d users' times for %d entries", len(times), len(ranking))
 	}
 	for _, e := range ranking {
-		state := states[fmt.Sprint(e.User)]
-		if len(state) < 8 || complement(state[:8]) != e.Time || state[8:] != fmt.Sprint(e.Milli) {
-			return fmt.Errorf("the state of user %d is %x, not of %+v", e.User, state, e)
+		id := fmt.Sprintf("%x", e.User)
+		field, err := hex.DecodeString(strings.Repeat("0", len(id)%2) + id)
+		if err != nil {
+			return err
+		}
+		if held := times[string(field)]; len(held) != 6 || 1<<48-1-number(held) != e.Time {
+			return fmt.Errorf("the time of user %d is %x, not of %+v", e.User, held, e)
 		}
 	}
 	return nil

@@ -253,7 +253,7 @@ func compareWithOracle(t *testing.T, client redis.UniversalClient, rules map[lea
 		}
 		users, err := client.HLen(ctx, generationOne.UsersKey(b)).Result()
 		if err != nil || int(users) != len(want.Ranking(b)) {
-			t.Errorf("board %s: %d users' states for %d entries (%v)", b, users, len(want.Ranking(b)), err)
+			t.Errorf("board %s: %d users' times for %d entries (%v)", b, users, len(want.Ranking(b)), err)
 		}
 		synced, err := client.HGet(ctx, generationOne.BoardsKey(generationOne.Shard(b)), b.String()).Int64()
 		if err != nil || synced != want.Synced(b) {
@@ -263,7 +263,7 @@ func compareWithOracle(t *testing.T, client redis.UniversalClient, rules map[lea
 }
 
 // readRanking reads a board with ZREVRANGE, as readers do. The member is taken
-// apart here by hand: 2^63-1 minus time, 2^63-1 minus user, eight bytes each.
+// apart here by hand: 2^48-1 minus time in six bytes, 2^63-1 minus user in eight.
 func readRanking(t *testing.T, client redis.UniversalClient, b leaderboard.Board, ascending bool) []oracle.Entry {
 	t.Helper()
 	members, err := client.ZRevRangeWithScores(context.Background(), generationOne.RankKey(b), 0, -1).Result()
@@ -273,19 +273,19 @@ func readRanking(t *testing.T, client redis.UniversalClient, b leaderboard.Board
 	entries := []oracle.Entry{}
 	for _, m := range members {
 		member := m.Member.(string)
-		var half [2]int64
-		for i := range half {
-			n, err := strconv.ParseInt(fmt.Sprintf("%x", member[8*i:8*i+8]), 16, 64)
-			if err != nil {
-				t.Fatalf("member %x: %v", member, err)
-			}
-			half[i] = 1<<63 - 1 - n
+		if len(member) != 14 {
+			t.Fatalf("member %x has not 14 bytes", member)
+		}
+		at, timeErr := strconv.ParseInt(fmt.Sprintf("%x", member[:6]), 16, 64)
+		user, userErr := strconv.ParseInt(fmt.Sprintf("%x", member[6:]), 16, 64)
+		if err := errors.Join(timeErr, userErr); err != nil {
+			t.Fatalf("member %x: %v", member, err)
 		}
 		milli := int64(m.Score)
 		if ascending {
 			milli = -milli
 		}
-		entries = append(entries, oracle.Entry{User: half[1], Milli: milli, Time: half[0]})
+		entries = append(entries, oracle.Entry{User: 1<<63 - 1 - user, Milli: milli, Time: 1<<48 - 1 - at})
 	}
 	return entries
 }

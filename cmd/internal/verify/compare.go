@@ -23,7 +23,7 @@ type BoardDifference struct {
 	// it: empty when there is no record, and when the board is not registered.
 	LogSynced string `json:"logLastSyncTime"`
 	Synced    string `json:"lastSyncTime"`
-	// Malformed counts members and states that mean nothing, and second members.
+	// Malformed counts members and times that mean nothing, and second members.
 	Malformed int               `json:"malformed,omitempty"`
 	Users     []*UserDifference `json:"users"`
 	// Repaired is true when Redis now holds what the log says.
@@ -33,12 +33,14 @@ type BoardDifference struct {
 }
 
 // UserDifference is a user of whom the log says something other than the sorted
-// set (Member) or the users hash (State) holds; nil is not on the board.
+// set (Member) or the users hash (UsersTime) holds; nil is not on the board.
 type UserDifference struct {
 	UserID leaderboard.UserID `json:"userId"`
 	Log    *Standing          `json:"log"`
 	Member *Standing          `json:"member"`
-	State  *Standing          `json:"state"`
+	// UsersTime is the time of the user's member that the users hash holds, in RFC
+	// 3339: empty when it does not know the user.
+	UsersTime string `json:"usersTime"`
 	// Doubts are reasons why the log may allow of what Redis holds.
 	Doubts []string `json:"doubts,omitempty"`
 }
@@ -66,7 +68,7 @@ func compareBoard(b leaderboard.Board, order leaderboard.Order, outdated string,
 	for user := range want.standings {
 		look(user)
 	}
-	for user := range held.States {
+	for user := range held.Times {
 		look(user)
 	}
 	for user := range held.Members {
@@ -87,21 +89,21 @@ func compareBoard(b leaderboard.Board, order leaderboard.Order, outdated string,
 
 func compareUser(user leaderboard.UserID, order leaderboard.Order, want *boardFold, held *projector.BoardContent) *UserDifference {
 	entry, onBoard := want.entry(user)
-	state, hasState := held.States[user]
+	at, hasTime := held.Times[user]
 	member, hasMember := held.Members[user]
 	due := projector.Member{}
 	if onBoard {
 		due = projector.Member{Time: entry.LastActivity, Score: entry.Value.Score(order)}
 	}
-	if hasState == onBoard && hasMember == onBoard && state == entry && member == due {
+	if hasTime == onBoard && hasMember == onBoard && at == due.Time && member == due {
 		return nil
 	}
 	d := &UserDifference{UserID: user}
 	if onBoard {
 		d.Log = &Standing{entry.Value.String(), instant(entry.LastActivity)}
 	}
-	if hasState {
-		d.State = &Standing{state.Value.String(), instant(state.LastActivity)}
+	if hasTime {
+		d.UsersTime = instant(at)
 	}
 	if hasMember {
 		d.Member = &Standing{scoreText(member.Score, order), instant(member.Time)}

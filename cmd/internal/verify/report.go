@@ -95,7 +95,7 @@ func (d *BoardDifference) writeText(p *message.Printer, w io.Writer, most int) {
 		line("lastSyncTime: the log says %s, Redis holds %s", d.LogSynced, d.Synced)
 	}
 	if d.Malformed > 0 {
-		line("%s malformed or of a user who has another one", count(p, d.Malformed, "member or state is", "members or states are"))
+		line("%s malformed or of a user who has another one", count(p, d.Malformed, "member or time is", "members or times are"))
 	}
 	for _, u := range d.Users[:min(most, len(d.Users))] {
 		line("%s", u.text())
@@ -109,15 +109,23 @@ func (d *BoardDifference) writeText(p *message.Printer, w io.Writer, most int) {
 }
 
 func (u *UserDifference) text() string {
-	held := "Redis holds " + u.Member.text()
-	if u.Member.text() != u.State.text() {
-		held = fmt.Sprintf("the sorted set holds %s, the users hash %s", u.Member.text(), u.State.text())
-	}
-	said := fmt.Sprintf("user %d: the log says %s, %s", u.UserID, u.Log.text(), held)
+	said := fmt.Sprintf("user %d: the log says %s, %s", u.UserID, u.Log.text(), u.held())
 	if len(u.Doubts) > 0 {
 		said += " (" + strings.Join(u.Doubts, "; ") + ")"
 	}
 	return said
+}
+
+// held says what Redis holds of the user.
+func (u *UserDifference) held() string {
+	switch {
+	case u.Member == nil && u.UsersTime == "", u.Member != nil && u.Member.LastActivity == u.UsersTime:
+		return "Redis holds " + u.Member.text()
+	case u.UsersTime == "":
+		return fmt.Sprintf("the sorted set holds %s, the users hash nothing", u.Member.text())
+	default:
+		return fmt.Sprintf("the sorted set holds %s, the users hash the time %s", u.Member.text(), u.UsersTime)
+	}
 }
 
 func (s *Standing) text() string {

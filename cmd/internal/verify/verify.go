@@ -205,7 +205,7 @@ func (v *verifier) compare(report *Report) error {
 		}
 		found := v.look(b)
 		switch {
-		case want.records == 0 && held.Synced == 0 && len(held.States)+len(held.Members)+held.Malformed == 0:
+		case want.records == 0 && held.Synced == 0 && len(held.Times)+len(held.Members)+held.Malformed == 0:
 			if !found.described && slices.Contains(v.Boards, b) {
 				return fmt.Errorf("board %s is neither in the catalog nor in Redis nor in the log", b)
 			}
