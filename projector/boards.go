@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
 
 	"leaderboard"
 )
@@ -171,22 +171,19 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 		return leaderboard.Outcome{}, fmt.Errorf("partition %d: %w", batch.Partition, err)
 	}
 	tasks := l.tasks(batch, records)
-	var group errgroup.Group // each shard goes as far as it can, whatever the others do
 	for number, t := range tasks {
 		if len(t.records) > 0 {
-			group.Go(func() error {
-				err := l.shards[number].apply(ctx, t)
-				l.fences[number] = t.fence
-				if err != nil {
-					return fmt.Errorf("apply to shard %d: %w", number, err)
-				}
-				return nil
-			})
+			l.shards[number].begin(ctx, t)
 		}
 	}
-	err = group.Wait()
 	var outcome leaderboard.Outcome
-	for _, t := range tasks {
+	for number, t := range tasks {
+		if t.done != nil {
+			if taskErr := t.await(); taskErr != nil { // each shard goes as far as it can, whatever the others do
+				err = cmp.Or(err, fmt.Errorf("apply to shard %d: %w", number, taskErr))
+			}
+			l.fences[number] = t.fence
+		}
 		outcome.Add(t.outcome)
 	}
 	if err != nil {

@@ -4,87 +4,59 @@ import (
 	"cmp"
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"leaderboard"
 )
 
 const (
-	// maxCutWeight bounds what one transaction writes, in entries, so that it holds
-	// up Redis' readers for no more than some 10 ms. A board weighs boardWeight
-	// besides: its own commands.
-	maxCutWeight = 500
-	boardWeight  = 2
+	// boardWeight is what a board weighs in a cut, in entries, besides those that are
+	// written: its own commands.
+	boardWeight = 2
 	// commandEntries is how many entries one command writes. Redis is fastest when
 	// what ZREM has just walked through is still in its cache for ZADD.
 	commandEntries = 64
 )
 
-// task is what a batch has for one shard.
-type task struct {
-	partition int
-	// fence is where the shard is to stand; the records, by rising offset, lie
-	// between it and to.
-	fence, to int64
-	records   []leaderboard.Record
-	outcome   leaderboard.Outcome
-}
-
-// repeated drops the records that lie below a fence: they are on the boards already.
-func (t *task) repeated(fence int64) {
-	n, _ := slices.BinarySearchFunc(t.records, fence, func(r leaderboard.Record, offset int64) int {
-		return cmp.Compare(r.Offset, offset)
-	})
-	t.outcome.Repeated += n
-	t.records = t.records[n:]
-	t.fence = fence
-}
-
-// done drops the records of a cut that was written.
-func (t *task) done(c *cut) {
-	t.records = t.records[c.records:]
-	t.fence = c.to
-	t.outcome.Add(c.outcome)
-}
-
-// step is a record with what it changes; a record that is passed over has neither
-// board nor place.
-type step struct {
-	record *leaderboard.Record
-	board  *board
-	place  *place
-}
-
-// cut is a range of a partition on one shard, folded: what one transaction is to
-// write.
+// cut is what one transaction is to write: ranges of one or several partitions on one
+// shard, folded.
 type cut struct {
 	// number tells the cuts of a shard apart.
 	number  uint64
-	to      int64
+	parts   []part
 	records int
 	weight  int
-	outcome leaderboard.Outcome
 	// version is the shard's when the cut is written.
 	version  string
-	changes  map[leaderboard.Board]*change
-	order    []*change
 	commands []command
+	// changes and passedOver are what the commands are made of.
+	changes    []*change
+	passedOver map[leaderboard.Board]int64
 	// queued is true when the commands were sent.
 	queued bool
 }
 
+// part is the range of a task in a cut: so many records, after which its fence is at
+// an offset.
+type part struct {
+	task    *task
+	to      int64
+	records int
+	outcome leaderboard.Outcome
+}
+
 // change is what a cut does to one board.
 type change struct {
-	name  leaderboard.Board
 	board *board
 	// rule is the one that the board begins with; nil when it was begun before.
 	rule         *leaderboard.Rule
 	syncedBefore leaderboard.Millis
-	passedOver   int64
 	touched      []touch
 }
 
 // touch is an entry that a cut concerns, as it was before.
 type touch struct {
+	user   leaderboard.UserID
 	place  *place
 	before entry
 }
@@ -92,56 +64,75 @@ type touch struct {
 // command is a command for Redis.
 type command []any
 
-// newCut folds the first of the steps that lead to an offset, as many as one
-// transaction may write. What is remembered of the shard is changed at once; undo
-// takes that back.
-func (s *shard) newCut(steps []step, to int64, seen *sightings) *cut {
+// newCut folds the first of the steps, as many as one transaction may write. What is
+// remembered of the shard is changed at once.
+func (s *shard) newCut(steps []step) *cut {
 	s.cuts++
-	c := &cut{number: s.cuts, to: to, version: rand.Text(), changes: map[leaderboard.Board]*change{}}
-	for _, next := range steps {
-		r := next.record
-		if c.weight >= maxCutWeight {
-			c.to = r.Offset
+	c := &cut{number: s.cuts, version: rand.Text()}
+	bound := s.pace.cutWeight()
+	for i := range steps {
+		if c.weight >= bound {
 			break
 		}
-		c.records++
-		if r.EventID != "" && seen != nil {
-			if seen.isRepeat(r) {
-				c.outcome.Duplicated++
-				continue
-			}
-			c.weight++
-		}
-		if next.board == nil {
-			c.outcome.PassedOver++
-			c.change(r.Board).passedOver++
-		} else {
-			c.fold(next)
-		}
+		c.take(&steps[i])
 	}
-	if seen != nil {
-		c.commands = seen.written()
+	for _, p := range c.parts {
+		if p.task.seen != nil {
+			c.commands = append(c.commands, p.task.seen.written()...)
+		}
 	}
 	c.addCommands(s.layout, s.number)
 	return c
 }
 
-func (c *cut) change(name leaderboard.Board) *change {
-	ch := c.changes[name]
-	if ch == nil {
-		ch = &change{name: name}
-		c.changes[name] = ch
-		c.order = append(c.order, ch)
-		c.weight += boardWeight
+// take folds a step.
+func (c *cut) take(s *step) {
+	t, r := s.task, s.record
+	if n := len(c.parts); n == 0 || c.parts[n-1].task != t {
+		c.parts = append(c.parts, part{task: t})
 	}
-	return ch
+	p := &c.parts[len(c.parts)-1]
+	c.records++
+	p.records++
+	t.folded++
+	p.to = t.next()
+	if r.EventID != "" && t.seen != nil {
+		if t.seen.isRepeat(r) {
+			p.outcome.Duplicated++
+			return
+		}
+		c.weight++
+	}
+	switch {
+	case s.board == nil:
+		p.outcome.PassedOver++
+		c.passOver(r.Board)
+	case c.fold(s):
+		p.outcome.Stale++
+	default:
+		p.outcome.Applied++
+	}
 }
 
-func (c *cut) fold(s step) {
+func (c *cut) passOver(name leaderboard.Board) {
+	if c.passedOver == nil {
+		c.passedOver = map[leaderboard.Board]int64{}
+	}
+	if c.passedOver[name] == 0 {
+		c.weight += boardWeight
+	}
+	c.passedOver[name]++
+}
+
+// fold folds a record onto its entry. It tells whether the record was stale.
+func (c *cut) fold(s *step) (stale bool) {
 	r, b := s.record, s.board
-	ch := c.change(r.Board)
-	if ch.board == nil {
-		ch.board, ch.syncedBefore = b, b.synced
+	ch := b.change
+	if ch == nil {
+		ch = &change{board: b, syncedBefore: b.synced}
+		b.change = ch
+		c.changes = append(c.changes, ch)
+		c.weight += boardWeight
 	}
 	if !b.begun && r.Rule != (leaderboard.Rule{}) { // an erasure knows none
 		b.begun, b.order, ch.rule = true, r.Order, &r.Rule
@@ -149,81 +140,44 @@ func (c *cut) fold(s step) {
 	b.synced = max(b.synced, r.Published)
 	if s.place.cut != c.number {
 		s.place.cut = c.number
-		ch.touched = append(ch.touched, touch{s.place, s.place.entry})
+		ch.touched = append(ch.touched, touch{r.UserID, s.place, s.place.entry})
 		c.weight++
 	}
-	if s.place.fold(r) {
-		c.outcome.Stale++
-	} else {
-		c.outcome.Applied++
-	}
+	return s.place.fold(r)
 }
 
-// undo takes back what the cut has changed of what is remembered.
-func (c *cut) undo() {
-	for _, ch := range c.order {
-		if ch.board == nil {
-			continue
-		}
-		for _, t := range ch.touched {
-			t.place.entry, t.place.cut = t.before, 0
-		}
-		ch.board.synced = ch.syncedBefore
-		if ch.rule != nil {
-			ch.board.begun, ch.board.order = false, ""
-		}
-	}
-}
-
-// addCommands adds those that write the cut, besides the fence and the version.
+// addCommands adds those that write the cut, besides the fences and the version.
 func (c *cut) addCommands(l leaderboard.Layout, shard int) {
+	for name, count := range c.passedOver {
+		c.commands = append(c.commands, command{"hincrby", l.PassedKey(shard), name.String(), count})
+	}
 	synced, rules := command{"hset", l.BoardsKey(shard)}, command{"hset", l.RulesKey(shard)}
-	for _, ch := range c.order {
-		if ch.passedOver > 0 {
-			c.commands = append(c.commands, command{"hincrby", l.PassedKey(shard), ch.name.String(), ch.passedOver})
-		}
-		if ch.board == nil {
-			continue
-		}
+	for _, ch := range c.changes {
 		if ch.rule != nil {
-			rules = append(rules, ch.name.String(), ch.rule.String())
+			rules = append(rules, ch.board.name.String(), ch.rule.String())
 		}
 		if ch.board.synced != ch.syncedBefore {
-			synced = append(synced, ch.name.String(), int64(ch.board.synced))
+			synced = append(synced, ch.board.name.String(), int64(ch.board.synced))
 		}
-		c.addEntries(l, ch)
+		c.addEntries(ch)
+		ch.board.change = nil
 	}
 	c.add(synced, rules)
+	c.changes, c.passedOver = nil, nil
 }
 
 // addEntries writes the entries by rising value: neighbours in the sorted set are
 // found by the same steps.
-func (c *cut) addEntries(l leaderboard.Layout, ch *change) {
+func (c *cut) addEntries(ch *change) {
 	slices.SortFunc(ch.touched, func(a, b touch) int {
-		return cmp.Or(cmp.Compare(a.place.value, b.place.value), cmp.Compare(a.place.user, b.place.user))
+		return cmp.Or(cmp.Compare(a.place.value, b.place.value), cmp.Compare(a.user, b.user))
 	})
-	rank, users := l.RankKey(ch.name), l.UsersKey(ch.name)
 	for some := range slices.Chunk(ch.touched, commandEntries) {
-		zrem, zadd := command{"zrem", rank}, command{"zadd", rank}
-		hset, hdel := command{"hset", users}, command{"hdel", users}
-		for _, t := range some {
-			before, after, user := t.before, t.place.entry, t.place.user
-			if after == before {
-				continue
-			}
-			if before.onBoard && (!after.onBoard || before.time != after.time) {
-				member := leaderboard.Member(before.time, user)
-				zrem = append(zrem, member[:])
-			}
-			if after.onBoard {
-				member := leaderboard.Member(after.time, user)
-				zadd = append(zadd, int64(after.value.Score(ch.board.order)), member[:])
-				hset = append(hset, leaderboard.UserField(user), leaderboard.MemberTime(after.time))
-			} else {
-				hdel = append(hdel, leaderboard.UserField(user))
-			}
+		b := newEntryCommands(ch.board, len(some))
+		for i := range some {
+			b.addEntry(some[i].user, some[i].before, some[i].place.entry)
 		}
-		c.add(zrem, zadd, hset, hdel)
+		c.add(b.zrem, b.zadd, b.hset, b.hdel)
 	}
 }
 
@@ -234,4 +188,61 @@ func (c *cut) add(commands ...command) {
 			c.commands = append(c.commands, command)
 		}
 	}
+}
+
+// entryCommands are those that write entries of one board. Their arguments lie side
+// by side and are pointed to: an argument by value would be an allocation each.
+type entryCommands struct {
+	order                  leaderboard.Order
+	zrem, zadd, hset, hdel command
+	text                   strings.Builder
+	texts                  []string
+	scores                 []int64
+}
+
+func newEntryCommands(b *board, entries int) *entryCommands {
+	const textsOfEntry = 4
+	e := &entryCommands{
+		order: b.order,
+		zrem:  append(make(command, 0, 2+entries), "zrem", b.rank),
+		zadd:  append(make(command, 0, 2+2*entries), "zadd", b.rank),
+		hset:  append(make(command, 0, 2+2*entries), "hset", b.users),
+		hdel:  command{"hdel", b.users},
+		texts: make([]string, 0, textsOfEntry*entries), scores: make([]int64, 0, entries),
+	}
+	e.text.Grow(entries * (2*leaderboard.MemberSize + 8))
+	return e
+}
+
+// addEntry adds what makes of an entry another one.
+func (e *entryCommands) addEntry(user leaderboard.UserID, before, after entry) {
+	if after == before {
+		return
+	}
+	moved := before.onBoard != after.onBoard || before.time != after.time
+	if before.onBoard && moved {
+		member := leaderboard.Member(before.time, user)
+		e.zrem = append(e.zrem, e.argument(member[:]))
+	}
+	if !after.onBoard {
+		e.hdel = append(e.hdel, leaderboard.UserField(user))
+		return
+	}
+	member := leaderboard.Member(after.time, user)
+	text := e.argument(member[:])
+	e.scores = append(e.scores, int64(after.value.Score(e.order)))
+	e.zadd = append(e.zadd, &e.scores[len(e.scores)-1], text)
+	if moved {
+		field := leaderboard.UserField(user)
+		e.texts = append(e.texts, field, (*text)[:leaderboard.MemberTimeSize])
+		e.hset = append(e.hset, &e.texts[len(e.texts)-2], &e.texts[len(e.texts)-1])
+	}
+}
+
+// argument keeps bytes as the text of an argument.
+func (e *entryCommands) argument(bytes []byte) *string {
+	e.text.Write(bytes)
+	all := e.text.String()
+	e.texts = append(e.texts, all[len(all)-len(bytes):])
+	return &e.texts[len(e.texts)-1]
 }

@@ -1,9 +1,9 @@
 package projector
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
-	"reflect"
 	"testing"
 
 	"leaderboard"
@@ -32,82 +32,160 @@ func randomRecords(random *rand.Rand, n int) []leaderboard.Record {
 	return records
 }
 
-// remembered is a copy of all that a shard remembers of its boards.
-func remembered(s *shard) map[leaderboard.Board]any {
-	all := map[leaderboard.Board]any{}
-	for name, b := range s.boards {
-		entries := map[leaderboard.UserID]entry{}
-		for user, place := range b.entries {
-			entries[user] = place.entry
-		}
-		all[name] = []any{b.begun, b.order, b.synced, entries}
-	}
-	return all
+// newTestShard is a shard that never has to read: who is not known is not there.
+func newTestShard() *shard {
+	return newShard(&Projector{}, leaderboard.Layout{Generation: 1, Shards: 1}, 0)
 }
 
-// TestCutsAreUndone folds records cut by cut and takes some of it back: what is
-// remembered is as it was before, and the cuts come out the same a second time.
-func TestCutsAreUndone(t *testing.T) {
+// stepsOf opens windows until all records of the tasks are in steps.
+func stepsOf(s *shard, tasks ...*task) []step {
+	var steps []step
+	for _, t := range tasks {
+		for t.looked < len(t.records) {
+			steps = append(steps, s.open(t).steps...)
+		}
+	}
+	return steps
+}
+
+// text is an argument as it is sent.
+func text(argument any) string {
+	if pointer, ok := argument.(*string); ok {
+		return *pointer
+	}
+	if pointer, ok := argument.(*int64); ok {
+		return fmt.Sprint(*pointer)
+	}
+	return fmt.Sprint(argument)
+}
+
+// model does to maps what Redis does to its keys; it knows nothing of entries.
+type model map[string]map[string]string
+
+func (m model) run(t *testing.T, c command) {
+	key := text(c[1])
+	if m[key] == nil {
+		m[key] = map[string]string{}
+	}
+	for i := 2; i < len(c); i++ {
+		switch c[0] {
+		case "hset":
+			m[key][text(c[i])] = text(c[i+1])
+			i++
+		case "zadd":
+			m[key][text(c[i+1])] = text(c[i])
+			i++
+		case "zrem", "hdel":
+			if _, there := m[key][text(c[i])]; !there {
+				t.Fatalf("%s takes %x from %s, which is not there", c[0], text(c[i]), key)
+			}
+			delete(m[key], text(c[i]))
+		case "hincrby":
+			return
+		default:
+			t.Fatalf("a cut has the command %s", c[0])
+		}
+	}
+}
+
+// TestCutsWriteWhatTheyFold runs the commands of cuts of three tasks, and compares
+// with the entries of the users, folded one by one.
+func TestCutsWriteWhatTheyFold(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	layout := leaderboard.Layout{Generation: 1, Shards: 1}
-	s := newShard(&Projector{}, layout, 0)
-	records := randomRecords(random, 20_000)
-	w := s.open(records, false)
-	steps := w.steps
-	if len(steps) == 0 || w.unread < windowUnread || w.unread > windowUnread+2 {
-		t.Fatalf("a window of %d records has %d unread", len(steps), w.unread)
+	s, redis := newTestShard(), model{}
+	want := map[leaderboard.Board]map[leaderboard.UserID]*entry{}
+	var tasks []*task
+	for partition := range 3 {
+		records := randomRecords(random, 7000)
+		tasks = append(tasks, &task{partition: partition, records: records, to: records[len(records)-1].Offset + 1})
+		for i := range records {
+			r := &records[i]
+			if r.Type == leaderboard.TypePassedOver {
+				continue
+			}
+			if want[r.Board] == nil {
+				want[r.Board] = map[leaderboard.UserID]*entry{}
+			}
+			if want[r.Board][r.UserID] == nil {
+				want[r.Board][r.UserID] = &entry{}
+			}
+			want[r.Board][r.UserID].fold(r)
+		}
 	}
-	for len(steps) > 0 {
-		before := remembered(s)
-		var cuts []*cut
-		for rest := steps; len(rest) > 0 && len(cuts) < 3; rest = rest[cuts[len(cuts)-1].records:] {
-			cuts = append(cuts, s.newCut(rest, records[len(w.steps)].Offset, nil))
+	for steps := stepsOf(s, tasks...); len(steps) > 0; {
+		c := s.newCut(steps)
+		for _, command := range c.commands {
+			redis.run(t, command)
 		}
-		after := remembered(s)
-		if reflect.DeepEqual(before, after) {
-			t.Fatal("the cuts change nothing")
+		steps = steps[c.records:]
+	}
+	for board, users := range want {
+		members, times := map[string]string{}, map[string]string{}
+		for user, e := range users {
+			if e.onBoard {
+				member := leaderboard.Member(e.time, user)
+				members[string(member[:])] = fmt.Sprint(int64(e.value))
+				times[leaderboard.UserField(user)] = leaderboard.MemberTime(e.time)
+			}
 		}
-		for i := len(cuts) - 1; i >= 0; i-- {
-			cuts[i].undo()
+		if !maps.Equal(redis[s.layout.RankKey(board)], members) {
+			t.Errorf("board %s: the sorted set has %d members, not those that were folded, %d", board, len(redis[s.layout.RankKey(board)]), len(members))
 		}
-		if !reflect.DeepEqual(remembered(s), before) {
-			t.Fatal("after the cuts are taken back it is not as it was before")
+		if !maps.Equal(redis[s.layout.UsersKey(board)], times) {
+			t.Errorf("board %s: the users hash has %d times, not those that were folded, %d", board, len(redis[s.layout.UsersKey(board)]), len(times))
 		}
-		again := s.newCut(steps, records[len(w.steps)].Offset, nil)
-		if again.to != cuts[0].to || again.records != cuts[0].records || again.outcome != cuts[0].outcome || !reflect.DeepEqual(again.commands, cuts[0].commands) {
-			t.Fatalf("folded again the cut comes to %+v at offset %d, before to %+v at %d", again.outcome, again.to, cuts[0].outcome, cuts[0].to)
-		}
-		steps = steps[again.records:]
 	}
 }
 
-// TestCutsFollowEachOther looks at where cuts end and how much they write.
+// TestCutsFollowEachOther looks at where cuts end, in several tasks, and how much
+// they write.
 func TestCutsFollowEachOther(t *testing.T) {
-	layout := leaderboard.Layout{Generation: 1, Shards: 1}
-	s := newShard(&Projector{}, layout, 0)
-	records := randomRecords(rand.New(rand.NewPCG(3, 4)), 700)
-	to := records[len(records)-1].Offset + 5
-	steps := s.open(records, false).steps
-	total := leaderboard.Outcome{}
-	cuts := 0
-	for len(steps) > 0 {
-		c := s.newCut(steps, to, nil)
-		steps = steps[c.records:]
-		want := to
-		if len(steps) > 0 {
-			want = steps[0].record.Offset
-		}
-		if c.to != want {
-			t.Errorf("a cut ends at offset %d, want %d", c.to, want)
-		}
-		if c.weight > maxCutWeight+boardWeight || (len(steps) > 0 && c.weight < maxCutWeight) {
-			t.Errorf("a cut weighs %d, the bound is %d", c.weight, maxCutWeight)
-		}
-		total.Add(c.outcome)
-		cuts++
+	s := newTestShard()
+	random := rand.New(rand.NewPCG(3, 4))
+	var tasks []*task
+	left := map[*task][]leaderboard.Record{}
+	all := 0
+	for partition, n := range []int{700, 3, 900} {
+		records := randomRecords(random, n)
+		task := &task{partition: partition, records: records, to: records[n-1].Offset + 5}
+		tasks = append(tasks, task)
+		left[task] = records
+		all += n
 	}
-	if total.Applied+total.Stale+total.PassedOver != len(records) || cuts < 2 {
-		t.Errorf("%d cuts come to %+v of %d records", cuts, total, len(records))
+	steps := stepsOf(s, tasks...)
+	total := leaderboard.Outcome{}
+	var cuts []*cut
+	for len(steps) > 0 {
+		c := s.newCut(steps)
+		steps = steps[c.records:]
+		for _, p := range c.parts {
+			left[p.task] = left[p.task][p.records:]
+			want := p.task.to
+			if len(left[p.task]) > 0 {
+				want = left[p.task][0].Offset
+			}
+			if p.to != want {
+				t.Errorf("a part ends at offset %d, want %d", p.to, want)
+			}
+			total.Add(p.outcome)
+		}
+		if c.weight > firstCutWeight+boardWeight || (len(steps) > 0 && c.weight < firstCutWeight) {
+			t.Errorf("a cut weighs %d, the bound is %d", c.weight, firstCutWeight)
+		}
+		cuts = append(cuts, c)
+	}
+	if total.Applied+total.Stale+total.PassedOver != all || len(cuts) < 2 {
+		t.Errorf("%d cuts come to %+v of %d records", len(cuts), total, all)
+	}
+	for _, c := range cuts {
+		for _, p := range c.parts {
+			p.task.written(p)
+		}
+	}
+	for _, task := range tasks {
+		if len(task.records) > 0 || task.looked != 0 || task.folded != 0 || task.fence != task.to {
+			t.Errorf("after all is written %d records are left, %d looked at, %d folded, the fence is at %d of %d", len(task.records), task.looked, task.folded, task.fence, task.to)
+		}
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 	"leaderboard"
 )
 
-// readFields is how many fields one command reads.
-const readFields = 250
-
 // session is one connection to the server that holds a shard, for commands that
 // belong together: from WATCH up to EXEC.
 type session struct {
@@ -44,13 +41,13 @@ func (p *Projector) lookForNodes(ctx context.Context) {
 	}
 }
 
-// exchange sends what fill adds and waits for all answers. Errors that Redis answers
-// with are left to the commands.
-func (s *session) exchange(ctx context.Context, fill func(*pipeline)) error {
-	_, err := s.conn.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		fill(&pipeline{pipe, ctx})
-		return nil
-	})
+// pipeline begins commands that are sent together.
+func (s *session) pipeline(ctx context.Context) *pipeline { return &pipeline{s.conn.Pipeline(), ctx} }
+
+// send sends the commands of a pipeline and waits for all answers. Errors that Redis
+// answers with are left to the commands.
+func (s *session) send(p *pipeline) error {
+	_, err := p.pipe.Exec(p.ctx)
 	var answered redis.Error
 	if err == nil || errors.As(err, &answered) {
 		return nil
@@ -67,10 +64,10 @@ func (s *session) abandon(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTime)
 	defer cancel()
-	_ = s.exchange(ctx, func(p *pipeline) {
-		p.do("discard")
-		p.do("unwatch")
-	})
+	p := s.pipeline(ctx)
+	p.do("discard")
+	p.do("unwatch")
+	_ = s.send(p)
 }
 
 // end gives the connection back.
@@ -84,6 +81,6 @@ type pipeline struct {
 
 func (p *pipeline) do(args ...any) *redis.Cmd { return p.pipe.Do(p.ctx, args...) }
 
-func (p *pipeline) hmget(key string, fields []any) *redis.Cmd {
+func (p *pipeline) hmget(key any, fields []any) *redis.Cmd {
 	return p.do(append([]any{"hmget", key}, fields...)...)
 }

@@ -25,9 +25,9 @@ type Config struct {
 	// published to count once. 0: every record counts. A generation has one: a
 	// projector with another is refused.
 	DedupeWindow time.Duration
-	// RememberEntries bounds how many entries are kept in memory, of some 100 bytes
+	// RememberEntries bounds how many entries are kept in memory, of some 64 bytes
 	// each: what is remembered of a shard has not to be read again before it is
-	// written, as long as nobody else writes there. 0: 2,000,000.
+	// written, as long as nobody else writes there. 0: 4,000,000.
 	RememberEntries int64
 	Log             *slog.Logger
 	Registerer      prometheus.Registerer
@@ -42,9 +42,11 @@ type Projector struct {
 	metrics *metrics
 	// remembered counts the entries kept in memory.
 	remembered atomic.Int64
-	boards     *Boards
-	catalog    *Documents
-	profiles   *Documents
+	// writers counts the cuts that are on their way to Redis.
+	writers  atomic.Int64
+	boards   *Boards
+	catalog  *Documents
+	profiles *Documents
 }
 
 // New makes a projector. Nothing is started or connected.
@@ -56,7 +58,7 @@ func New(config Config) (*Projector, error) {
 		config.Shards = 16
 	}
 	if config.RememberEntries == 0 {
-		config.RememberEntries = 2_000_000
+		config.RememberEntries = 4_000_000
 	}
 	switch {
 	case config.Redis == nil || config.Log == nil || config.Registerer == nil:

@@ -5,49 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
 )
 
-// writing is one attempt to write a task: cut by cut, each a transaction that goes
+// writing is one attempt to write tasks: cut by cut, each a transaction that goes
 // through only if nobody else has written since the shard was looked at. While Redis
 // executes one cut the next is on its way, the one after it is folded, and what the
 // following ones need is read.
 type writing struct {
 	shard   *shard
 	session *session
-	task    *task
 	holding bool
-	seen    *sightings
 
-	// rest are the records that were not looked at; steps those that can be folded.
-	rest  []leaderboard.Record
-	steps []step
+	// tasks are those that are not written whole, in order.
+	tasks []*task
+	// windows are being read; steps can be folded.
+	windows []*window
+	steps   []step
 	// ahead are the cuts that are folded and not written, the first one queued in
 	// an open transaction or to be sent next.
 	ahead []*cut
-	// reading is the window that is being read, ahead of rest; opened the one after it.
-	reading, opened *window
+	// written is true when a cut was.
+	written bool
 	// clean is true when no transaction is open and nothing is watched.
 	clean bool
 }
 
-// stepsAhead is how many records are to be ready to be folded.
-const stepsAhead = 3 * maxCutWeight
+const (
+	// cutsAhead is how many cuts are folded before they are sent.
+	cutsAhead = 2
+	// stepsAhead is for how many cuts there are to be records that can be folded, or
+	// are being read: those of the exchanges that reading takes.
+	stepsAhead = 6
+)
 
-func (w *writing) run(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			w.undo()
-		}
-	}()
-	if err := w.begin(ctx); err != nil {
-		return err
-	}
-	for len(w.task.records) > 0 {
-		w.fold(2)
+func (w *writing) run(ctx context.Context) error {
+	for w.begin() {
+		w.fold(cutsAhead)
 		if err := w.exchange(ctx); err != nil {
 			return err
 		}
@@ -55,122 +54,172 @@ func (w *writing) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// undo takes back what is remembered and was not written or read after all.
-func (w *writing) undo() {
-	for _, c := range slices.Backward(w.ahead) {
-		c.undo()
+// begin takes in the tasks that have come. It is false when there is nothing to do:
+// what was begun to be read has to be read, for it is remembered.
+func (w *writing) begin() bool {
+	if !w.holding {
+		w.tasks = w.shard.admit(w.tasks)
 	}
-	for _, window := range []*window{w.opened, w.reading} {
-		if window != nil {
-			w.shard.close(window)
-		}
-	}
-}
-
-// begin looks at the shard for the first time.
-func (w *writing) begin(ctx context.Context) error {
-	s := w.shard
-	if s.version == "" || s.projector.remembered.Load() > s.projector.config.RememberEntries {
-		s.forget()
-	}
-	for {
-		look := w.look()
-		if err := w.session.exchange(ctx, func(p *pipeline) {
-			p.do("unwatch")
-			w.fill(p, look)
-		}); err != nil {
-			return s.projector.counted(err)
-		}
-		due := len(w.task.records)
-		version, err := look.state.check(w.task, w.holding)
-		if err != nil {
-			return err
-		}
-		if s.version != "" && version != s.version {
-			s.forget() // others have written: what was remembered is of yesterday
-			w.reading, w.rest = nil, w.task.records
-			continue
-		}
-		s.version = version
-		if err := w.take(look); err != nil {
-			return err
-		}
-		repeated := due - len(w.task.records)
-		ready := min(repeated, len(w.steps))
-		w.steps, w.rest = w.steps[ready:], w.rest[repeated-ready:]
-		if len(w.steps) > 0 || len(w.rest) == 0 {
-			return nil
+	for _, t := range w.tasks {
+		if t.seen == nil {
+			t.seen = newSightings(w.shard.layout, w.shard.number, t.partition, w.shard.projector.window)
 		}
 	}
+	return len(w.tasks)+len(w.windows) > 0
 }
 
 // fold folds cuts until there are so many, as far as there are records for them.
 func (w *writing) fold(cuts int) {
 	for len(w.ahead) < cuts && len(w.steps) > 0 {
-		to := w.task.to
-		if len(w.rest) > 0 {
-			to = w.rest[0].Offset
-		}
-		c := w.shard.newCut(w.steps, to, w.seen)
+		c := w.shard.newCut(w.steps)
 		w.steps = w.steps[c.records:]
 		w.ahead = append(w.ahead, c)
 	}
 }
 
+// open opens windows until enough records are ahead.
+func (w *writing) open() {
+	ahead, enough := len(w.steps), stepsAhead*w.shard.pace.cutWeight()
+	for _, window := range w.windows {
+		ahead += len(window.steps)
+	}
+	for _, t := range w.tasks {
+		for t.looked < len(t.records) && ahead < enough && w.isRoom() {
+			window := w.shard.open(t)
+			w.windows = append(w.windows, window)
+			ahead += len(window.steps)
+		}
+	}
+	w.close()
+}
+
+// close takes the windows that are ready.
+func (w *writing) close() {
+	for len(w.windows) > 0 && w.windows[0].isReady() {
+		w.steps = append(w.steps, w.windows[0].steps...)
+		w.windows = w.windows[1:]
+	}
+}
+
+// isRoom is false when as much is remembered as may be. Then all has to be written
+// before the writer can forget what it knows, and go on.
+func (w *writing) isRoom() bool {
+	p := w.shard.projector
+	if p.remembered.Load() < p.config.RememberEntries {
+		return true
+	}
+	if len(w.ahead)+len(w.steps)+len(w.windows) > 0 {
+		return false
+	}
+	p.boards.forgetIdle()
+	if p.remembered.Load() >= p.config.RememberEntries {
+		version := w.shard.version
+		w.shard.forget()
+		w.shard.version = version
+	}
+	return true
+}
+
 // exchange executes the first cut, and queues the next one.
 func (w *writing) exchange(ctx context.Context) error {
-	s := w.shard
-	current := w.ahead[0]
-	var next *cut
+	var current, next *cut
+	if len(w.ahead) > 0 {
+		current = w.ahead[0]
+	}
 	if len(w.ahead) > 1 {
 		next = w.ahead[1]
 	}
 	var following *look
-	if next != nil || len(w.rest) > 0 {
-		following = w.look() // it opens a window whenever nothing is left to be folded
+	if w.isMore() {
+		w.open()
+		following = &look{tasks: slices.Clone(w.tasks), windows: slices.Clone(w.windows)}
 	}
 	var queued []*redis.Cmd
 	var exec *redis.Cmd
+	p := w.session.pipeline(ctx)
+	if current == nil {
+		p.do("unwatch")
+	} else {
+		if !current.queued {
+			queued = w.queue(p, current)
+		}
+		exec = p.do("exec")
+	}
+	if following != nil {
+		following.fill(p, w.shard)
+	}
+	if next != nil {
+		queued = append(queued, w.queue(p, next)...)
+	}
+	writers := &w.shard.projector.writers
+	if current != nil {
+		writers.Add(1)
+	}
+	start, took := time.Now(), time.Duration(0)
 	sent := make(chan error, 1)
 	go func() {
-		sent <- w.session.exchange(ctx, func(p *pipeline) {
-			if !current.queued {
-				queued = append(queued, w.queue(p, current)...)
-			}
-			exec = p.do("exec")
-			if following != nil {
-				w.fill(p, following)
-			}
-			if next != nil {
-				queued = append(queued, w.queue(p, next)...)
-			}
-		})
+		err := w.session.send(p)
+		took = time.Since(start)
+		sent <- err
 	}()
-	w.fold(3)
+	w.fold(cutsAhead + 1)
 	w.open()
-	if err := <-sent; err != nil {
-		return s.projector.counted(err)
+	err := <-sent
+	if current != nil {
+		w.shard.pace.learn(current.weight, took, writers.Add(-1)+1)
 	}
-	if err := outcomeOf(exec); err != nil {
-		return err
+	if err != nil {
+		return w.shard.projector.counted(err)
 	}
-	s.version = current.version
-	w.task.done(current)
-	w.ahead = w.ahead[1:]
-	s.projector.metrics.transactionEntries.Observe(float64(current.weight))
+	if current != nil {
+		if err := outcomeOf(exec); err != nil {
+			return err
+		}
+		w.done(current)
+	}
 	if following == nil {
 		w.clean = true
 		return nil
 	}
+	w.clean = false
 	for _, command := range queued {
 		if err := command.Err(); err != nil {
-			return s.projector.counted(err) // and Redis is going to refuse the next one
+			return w.shard.projector.counted(err) // and Redis is going to refuse the next one
 		}
 	}
-	if err := w.confirm(following.state); err != nil {
-		return err
-	}
 	return w.take(following)
+}
+
+// isMore tells whether there is more to write than the first cut.
+func (w *writing) isMore() bool {
+	due := 0
+	for _, t := range w.tasks {
+		due += len(t.records)
+	}
+	return len(w.ahead) == 0 || due > w.ahead[0].records
+}
+
+// done takes note that the first cut was written.
+func (w *writing) done(c *cut) {
+	w.ahead = w.ahead[1:]
+	w.shard.version = c.version
+	w.written = true
+	w.shard.projector.metrics.transactionEntries.Observe(float64(c.weight))
+	for _, p := range c.parts {
+		p.task.written(p)
+	}
+	w.finish()
+}
+
+// finish lets go of the tasks that are written whole.
+func (w *writing) finish() {
+	w.tasks = slices.DeleteFunc(w.tasks, func(t *task) bool {
+		if len(t.records) > 0 {
+			return false
+		}
+		t.done <- nil
+		return true
+	})
 }
 
 // queue opens a transaction that writes a cut.
@@ -181,112 +230,141 @@ func (w *writing) queue(p *pipeline, c *cut) []*redis.Cmd {
 	for _, command := range c.commands {
 		queued = append(queued, p.do(command...))
 	}
-	return append(queued,
-		p.do("hset", s.layout.FenceKey(s.number), w.task.partition, c.to),
-		p.do("set", s.layout.VersionKey(s.number), c.version))
-}
-
-// confirm makes sure that nobody else has written since the last transaction.
-func (w *writing) confirm(state watched) error {
-	fence := w.task.fence
-	version, err := state.check(w.task, w.holding)
-	if err == nil && (version != w.shard.version || w.task.fence != fence) {
-		err = errOvertaken
+	for _, part := range c.parts {
+		queued = append(queued, p.do("hset", s.layout.FenceKey(s.number), part.task.partition, part.to))
 	}
-	return err
+	return append(queued, p.do("set", s.layout.VersionKey(s.number), c.version))
 }
 
 // look is a look at the state of the shard, which is watched from then on, and at
-// what the next records need.
+// what windows lack.
 type look struct {
-	window *window
-	state  watched
-	takes  []func() error
+	tasks   []*task
+	windows []*window
+
+	watch, version, hold, fences *redis.Cmd
+	takes                        []func() error
 }
 
-func (w *writing) look() *look {
-	w.open()
-	w.reading, w.opened = w.opened, nil
-	return &look{window: w.reading}
-}
-
-// open opens the next window, unless enough records are ready to be folded.
-func (w *writing) open() {
-	ahead := 0
-	if w.reading != nil {
-		ahead = len(w.reading.steps)
+// fill adds the commands of the look. Fences need not be watched: whoever moves one
+// for other records than those of a transaction changes the version, or passes over
+// what does not concern the shard.
+func (l *look) fill(p *pipeline, s *shard) {
+	version := s.layout.VersionKey(s.number)
+	l.watch = p.do("watch", version)
+	l.version = p.do("get", version)
+	l.hold = p.do("exists", s.layout.HoldKey(s.number))
+	partitions := make([]any, len(l.tasks))
+	for i, t := range l.tasks {
+		partitions[i] = t.partition
 	}
-	if w.opened == nil && len(w.steps)+ahead < stepsAhead && len(w.rest) > ahead {
-		w.opened = w.shard.open(w.rest[ahead:], w.seen != nil)
-	}
-}
-
-func (w *writing) fill(p *pipeline, l *look) {
-	l.state = w.shard.watch(p, w.task.partition)
-	if l.window == nil {
-		return
-	}
-	l.takes = w.shard.read(p, l.window)
-	if w.seen != nil {
-		l.takes = append(l.takes, w.seen.read(p, l.window.events)...)
+	l.fences = p.hmget(s.layout.FenceKey(s.number), partitions)
+	for _, window := range l.windows {
+		l.takes = append(l.takes, window.read(p, s)...)
 	}
 }
 
 // take makes the records of a look ready to be folded.
 func (w *writing) take(l *look) error {
+	if err := w.confirm(l); err != nil {
+		return err
+	}
 	for _, take := range l.takes {
 		if err := take(); err != nil {
 			return w.shard.projector.counted(err)
 		}
 	}
-	if l.window != nil {
-		w.steps = append(w.steps, l.window.steps...)
-		w.rest = w.rest[len(l.window.steps):]
-		w.reading = nil
+	for _, window := range l.windows {
+		window.reading = false
+		window.dropRepeated()
+	}
+	w.finish()
+	w.close()
+	return nil
+}
+
+// dropRepeated drops the steps whose records were found to be on the boards.
+func (w *window) dropRepeated() {
+	n := slices.IndexFunc(w.steps, func(s step) bool { return s.record.Offset >= w.task.fence })
+	if n < 0 {
+		n = len(w.steps)
+	}
+	w.steps = w.steps[n:]
+}
+
+// confirm makes sure that nobody else has written since the last transaction, and
+// that Redis stands where the tasks expect it.
+func (w *writing) confirm(l *look) error {
+	s := w.shard
+	version, fences, held, err := l.state()
+	if err != nil {
+		return s.projector.counted(err)
+	}
+	var lost error
+	for i, t := range l.tasks {
+		if len(t.records) == 0 {
+			continue // it was written meanwhile
+		}
+		switch {
+		case fences[i] < t.fence:
+			lost = errAnew
+			w.tasks = slices.DeleteFunc(w.tasks, func(other *task) bool { return other == t })
+			t.done <- fmt.Errorf("the fence of partition %d is at %d instead of %d: %w", t.partition, fences[i], t.fence, leaderboard.ErrTailLost)
+		case t.confirmed && fences[i] != t.fence:
+			lost = errOvertaken
+		case !t.confirmed:
+			t.repeated(fences[i])
+			t.confirmed = true
+		}
+	}
+	switch {
+	case lost != nil:
+		return lost
+	case held && !w.holding:
+		return errHeld
+	case s.version == "":
+		s.version = version
+	case version == s.version:
+	case w.written:
+		return errOvertaken
+	default:
+		return errAnew // what was remembered is of yesterday
 	}
 	return nil
 }
 
-// watched is the state of a shard that is watched from then on.
-type watched struct{ watch, version, fence, hold *redis.Cmd }
+// noVersion stands for that of a shard that nobody has written to.
+const noVersion = "none"
 
-func (s *shard) watch(p *pipeline, partition int) watched {
-	version, fence := s.layout.VersionKey(s.number), s.layout.FenceKey(s.number)
-	return watched{
-		watch:   p.do("watch", version, fence),
-		version: p.do("get", version),
-		fence:   p.do("hget", fence, partition),
-		hold:    p.do("exists", s.layout.HoldKey(s.number)),
+// state gives the answers of a look; a fence that is not there is -1.
+func (l *look) state() (version string, fences []int64, held bool, err error) {
+	if err := l.watch.Err(); err != nil {
+		return "", nil, false, err
 	}
-}
-
-// check compares the state with what a task expects.
-func (w watched) check(t *task, holding bool) (version string, err error) {
-	if err := w.watch.Err(); err != nil {
-		return "", err
+	version, err = l.version.Text()
+	if errors.Is(err, redis.Nil) {
+		version, err = noVersion, nil
 	}
-	if version, err = w.version.Text(); err != nil && !errors.Is(err, redis.Nil) {
-		return "", err
-	}
-	held, err := w.hold.Bool()
 	if err != nil {
-		return "", err
+		return "", nil, false, err
 	}
-	fence, err := w.fence.Int64()
-	switch {
-	case errors.Is(err, redis.Nil):
-		fence = -1
-	case err != nil:
-		return "", err
+	if held, err = l.hold.Bool(); err != nil {
+		return "", nil, false, err
 	}
-	switch {
-	case fence < t.fence:
-		return "", fmt.Errorf("the fence of partition %d is at %d instead of %d: %w", t.partition, fence, t.fence, leaderboard.ErrTailLost)
-	case held && !holding:
-		return "", errHeld
+	texts, err := l.fences.Slice()
+	if err != nil {
+		return "", nil, false, err
 	}
-	t.repeated(fence)
-	return version, nil
+	fences = make([]int64, len(texts))
+	for i, text := range texts {
+		fences[i] = -1
+		if text, known := text.(string); known {
+			if fences[i], err = strconv.ParseInt(text, 10, 64); err != nil {
+				return "", nil, false, err
+			}
+		}
+	}
+	return version, fences, held, nil
 }
 
 // outcomeOf tells what became of a transaction.

@@ -106,6 +106,7 @@ func damages(t *testing.T, client *redis.Client, l leaderboard.Layout) []damage 
 		{"a stranger stands there", run("ZADD", rank, 5, string(stranger[:])), []string{differs, "user 123456: the log says nothing, the sorted set holds -0.005 at "}},
 		{"a stranger has a time", run("HSET", users, leaderboard.UserField(123_456), leaderboard.MemberTime(77)), []string{differs, "user 123456: the log says nothing, the sorted set holds nothing, the users hash the time 1970-01-01T00:00:00.077Z"}},
 		{"the board is not registered", run("HDEL", registry, board.String()), []string{differs, "it is not registered; the log has 1,"}},
+		{"the rule is gone", run("HDEL", l.RulesKey(l.Shard(board)), board.String()), []string{differs, "Redis does not hold the rule by which it was folded"}},
 		{"the board was synced at another time", run("HSET", registry, board.String(), 1_700_000_000_000), []string{differs, "Redis holds 2023-11-14T22:13:20.000Z"}},
 		{"a board is registered that is none", run("HSET", l.BoardsKey(l.Shard(unknown)), unknown.String(), 5), []string{
 			"board " + unknown.String() + " differs\n", "the catalog does not have it", "it is registered; the log has no record of it",

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"leaderboard"
-	"leaderboard/projector"
 )
 
 const (
@@ -145,8 +144,8 @@ func nativeRankKey(b leaderboard.Board) string  { return "ceiling:rank:" + b.Str
 func nativeUsersKey(b leaderboard.Board) string { return "ceiling:users:" + b.String() }
 
 // fill gives the boards of a set their entries, for the projector and for the
-// ceilings, each in its own form. The projector's are written by its own package,
-// as when a snapshot is restored.
+// ceilings, each in its own form. The projector's come from the log, so that it knows
+// them as one does that has been running for a while.
 func (a *arena) fill(s *boardSet) {
 	a.b.Helper()
 	if _, filled := a.filled[s]; filled {
@@ -154,9 +153,9 @@ func (a *arena) fill(s *boardSet) {
 	}
 	ctx := context.Background()
 	before, beforeErr := dataBytes(ctx, a.redis)
-	err := a.fillProjected(ctx, s)
+	a.fillProjected(s)
 	after, afterErr := dataBytes(ctx, a.redis)
-	if err := errors.Join(beforeErr, err, afterErr); err != nil {
+	if err := errors.Join(beforeErr, afterErr); err != nil {
 		a.b.Fatalf("fill the boards: %v", err)
 	}
 	a.filled[s] = after - before
@@ -189,35 +188,28 @@ func (a *arena) fill(s *boardSet) {
 	}
 }
 
-// fillTogether is how many shards are filled at once.
-const fillTogether = 4
+// fillTogether is how many entries are published at once.
+const fillTogether = 100_000
 
-func (a *arena) fillProjected(ctx context.Context, s *boardSet) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(fillTogether)
-	for shard := range a.layout.Shards {
-		group.Go(func() error {
-			return projector.Hold(ctx, a.redis, a.layout, shard, func(ctx context.Context) error { return a.fillShard(ctx, s, shard) })
-		})
+func (a *arena) fillProjected(s *boardSet) {
+	a.b.Helper()
+	var last marks
+	events := make([]event, 0, fillTogether)
+	publish := func() {
+		last = a.publish(&stream{s, events}).over(last)
+		events = events[:0]
 	}
-	return group.Wait()
-}
-
-func (a *arena) fillShard(ctx context.Context, s *boardSet, shard int) error {
-	fences, err := projector.ReadFences(ctx, a.redis, a.layout, shard)
-	if err != nil {
-		return err
-	}
-	for i, b := range s.boards {
-		if a.layout.Shard(b) != shard {
-			continue
-		}
-		r := projector.Replacement{Board: b, Rule: rule, Synced: leaderboard.MillisOf(periodStart), Entries: s.entries(i)}
-		if err := projector.ReplaceBoard(ctx, a.redis, a.layout, fences, r); err != nil {
-			return err
+	for i := range s.boards {
+		for e := range s.entries(i) {
+			events = append(events, event{board: i, user: e.UserID, value: e.Value, time: e.LastActivity, partition: a.streams.partitionOf(e.UserID)})
+			if len(events) == fillTogether {
+				publish()
+			}
 		}
 	}
-	return nil
+	publish()
+	a.awaitMarks(last)
+	a.checkApplied()
 }
 
 const (

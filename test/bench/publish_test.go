@@ -30,6 +30,20 @@ func newProducer(b *testing.B, brokers []string) *kgo.Client {
 // has been applied.
 type marks map[int]map[int]int64
 
+// over are the marks with those of shards and partitions that only earlier ones have.
+func (m marks) over(earlier marks) marks {
+	for shard, partitions := range earlier {
+		if m[shard] == nil {
+			m[shard] = partitions
+			continue
+		}
+		for partition, mark := range partitions {
+			m[shard][partition] = max(m[shard][partition], mark)
+		}
+	}
+	return m
+}
+
 // tail is the last record of a stream for each shard and partition. A record knows its
 // offset once it is in the log.
 type tail map[int]map[int]*kgo.Record

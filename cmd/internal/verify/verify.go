@@ -218,6 +218,9 @@ func (v *verifier) compare(report *Report) error {
 		report.Records += want.records
 		report.Entries += want.entries()
 		outdated := v.catalog.Outdated(b, held.Rule, held.PassedOver)
+		if held.Rule == (leaderboard.Rule{}) && len(held.Members) > 0 {
+			outdated = "Redis does not hold the rule by which it was folded"
+		}
 		if d := compareBoard(b, found.rule.Order, outdated, want, held); d != nil {
 			d.NotInCatalog = !found.described
 			report.Differences = append(report.Differences, d)
