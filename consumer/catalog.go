@@ -81,15 +81,15 @@ func (c *catalog) followPartition(ctx context.Context, p partition) error {
 			next = first
 			c.take(p, nil, next)
 		}
-		chunk, err := p.fetch(ctx, next)
+		read, err := p.fetch(ctx, next, chunk{})
 		if err != nil {
 			c.failed(ctx, err, &wait)
 			continue
 		}
 		wait = backoff{}
-		if chunk.next > next {
-			next = chunk.next
-			c.take(p, chunk.messages, next)
+		if read.next > next {
+			next = read.next
+			c.take(p, read.messages, next)
 		}
 	}
 	return nil

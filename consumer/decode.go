@@ -68,45 +68,57 @@ func DecodeActivity(value []byte, published leaderboard.Millis) (leaderboard.Act
 	if published <= 0 {
 		p.fail(ReasonInvalidField, "the record has no Kafka timestamp")
 	}
-	a := leaderboard.Activity{Type: leaderboard.TypeActivity, EventID: p.text(f.eventID)}
+	a := leaderboard.Activity{Type: leaderboard.TypeActivity, EventID: string(p.text(&f.eventID))}
 	if f.notification {
 		a.Type = leaderboard.TypeTotal
-	} else if t := p.text(f.kind); t != "" {
-		a.Type = leaderboard.ActivityType(t)
+	} else if t := p.text(&f.kind); len(t) > 0 {
+		a.Type = activityType(t)
 	}
-	a.OrgID = leaderboard.OrgID(p.id(f.orgID, true))
-	a.UserID = leaderboard.UserID(p.id(f.userID, true))
+	a.OrgID = leaderboard.OrgID(p.id(&f.orgID, true))
+	a.UserID = leaderboard.UserID(p.id(&f.userID, true))
 	if a.Type == leaderboard.TypeErase {
 		a.Time = published
 		return a, p.err()
 	}
-	a.GroupID = leaderboard.TargetGroupID(p.id(f.groupID, true))
-	a.RuleID = leaderboard.TargetRuleID(p.id(f.ruleID, true))
-	a.Period = leaderboard.PeriodID(p.id(f.periodID, false))
+	a.GroupID = leaderboard.TargetGroupID(p.id(&f.groupID, true))
+	a.RuleID = leaderboard.TargetRuleID(p.id(&f.ruleID, true))
+	a.Period = leaderboard.PeriodID(p.id(&f.periodID, false))
 	switch a.Type {
 	case leaderboard.TypeActivity:
 		a.Value = 1000
 		if f.value.given() {
-			a.Value = p.value(f.value)
+			a.Value = p.value(&f.value)
 		}
 	case leaderboard.TypeTotal:
-		a.Value = p.value(f.value)
+		a.Value = p.value(&f.value)
 	case leaderboard.TypeEnrol, leaderboard.TypeWithdraw:
 	default:
 		p.fail(ReasonInvalidField, "%s is none of activity, total, enrol, withdraw, erase", f.kind.name)
 	}
-	a.Time = p.time(f.time)
+	a.Time = p.time(&f.time)
 	return a, p.err()
 }
 
+// activityType is the type of that name, whether there is one or not.
+func activityType(name []byte) leaderboard.ActivityType {
+	for _, known := range []leaderboard.ActivityType{
+		leaderboard.TypeActivity, leaderboard.TypeTotal, leaderboard.TypeEnrol, leaderboard.TypeWithdraw, leaderboard.TypeErase,
+	} {
+		if string(name) == string(known) {
+			return known // without a copy of the name
+		}
+	}
+	return leaderboard.ActivityType(name)
+}
+
 // field is one member of the record: its name as the documentation spells it and
-// its raw JSON.
+// its raw JSON, which is valid, nil for none.
 type field struct {
 	name string
 	raw  []byte
 }
 
-func (f field) given() bool { return f.raw != nil && !bytes.Equal(f.raw, []byte("null")) }
+func (f *field) given() bool { return len(f.raw) > 0 && f.raw[0] != 'n' } // null
 
 // fields are the members that matter, of either form.
 type fields struct {
@@ -240,7 +252,16 @@ func isObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
 
 // eachMember visits the members of a JSON object, names without the spaces
 // around them. The slices are parts of object, or copies where a name is escaped.
+// Members may be visited once more, from the first on.
 func eachMember(object []byte, visit func(name, raw []byte)) error {
+	if eachPlainMember(object, visit) {
+		return nil
+	}
+	return eachAnyMember(object, visit)
+}
+
+// eachAnyMember is what decides what is JSON, and where it is not.
+func eachAnyMember(object []byte, visit func(name, raw []byte)) error {
 	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
 	start, err := d.ReadToken()
 	if err != nil {
@@ -260,9 +281,7 @@ func eachMember(object []byte, visit func(name, raw []byte)) error {
 		if err != nil {
 			return notJSON(err)
 		}
-		if bytes.IndexByte(name, '\\') < 0 {
-			name = name[1 : len(name)-1]
-		} else if name, err = jsontext.AppendUnquote(nil, name); err != nil {
+		if name, err = unquote(name); err != nil {
 			return notJSON(err)
 		}
 		raw, err := read()
@@ -278,6 +297,15 @@ func eachMember(object []byte, visit func(name, raw []byte)) error {
 		return reject(ReasonNotJSON, "the record has something after its JSON object")
 	}
 	return nil
+}
+
+// unquote gives the text of a valid JSON string: a part of raw, or a copy where
+// something is escaped.
+func unquote(raw []byte) ([]byte, error) {
+	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1], nil
+	}
+	return jsontext.AppendUnquote(nil, raw)
 }
 
 // notJSON names the place of a syntax error and nothing of the text around it.
@@ -308,7 +336,7 @@ func (p *parser) err() error {
 	return p.failure
 }
 
-func (p *parser) id(f field, required bool) int64 {
+func (p *parser) id(f *field, required bool) int64 {
 	if !f.given() {
 		if required {
 			p.fail(ReasonMissingField, "%s is missing", f.name)
@@ -322,27 +350,27 @@ func (p *parser) id(f field, required bool) int64 {
 	return id
 }
 
-func (p *parser) text(f field) string {
+func (p *parser) text(f *field) []byte {
 	if !f.given() {
-		return ""
+		return nil
 	}
-	text, err := jsontext.AppendUnquote(nil, f.raw)
+	text, err := unquote(f.raw)
 	if err != nil {
 		p.fail(ReasonInvalidField, "%s is not a string", f.name)
 	}
-	return string(text)
+	return text
 }
 
-func (p *parser) value(f field) leaderboard.Value {
+func (p *parser) value(f *field) leaderboard.Value {
 	if !f.given() {
 		p.fail(ReasonMissingField, "%s is missing", f.name)
 		return 0
 	}
-	text := string(f.raw)
-	if f.raw[0] == '"' {
+	text := f.raw
+	if text[0] == '"' {
 		text = p.text(f)
 	}
-	v, err := leaderboard.ParseValue(text)
+	v, err := leaderboard.ParseValue(string(text))
 	switch {
 	case errors.Is(err, leaderboard.ErrValueRange):
 		p.fail(ReasonValueOutOfRange, "%s is %v", f.name, err)
@@ -352,14 +380,14 @@ func (p *parser) value(f field) leaderboard.Value {
 	return v
 }
 
-func (p *parser) time(f field) leaderboard.Millis {
+func (p *parser) time(f *field) leaderboard.Millis {
 	if !f.given() {
 		p.fail(ReasonMissingField, "%s is missing", f.name)
 		return 0
 	}
 	var m leaderboard.Millis
 	if f.raw[0] == '"' {
-		t, err := time.Parse(time.RFC3339, p.text(f))
+		t, err := time.Parse(time.RFC3339, string(p.text(f)))
 		if err != nil {
 			p.fail(ReasonInvalidField, "%s is neither RFC 3339 nor milliseconds since 1970", f.name)
 			return 0

@@ -18,7 +18,8 @@ type handler[R any] interface {
 	// resume tells from Redis where the partition, of which the log holds an
 	// extent, goes on.
 	resume(ctx context.Context, log leaderboard.Extent) (next int64, err error)
-	// decode runs beside handle and sees every message once.
+	// decode runs beside handle and sees every message once. It may keep the
+	// message's slices.
 	decode(m message) R
 	// handle brings the records of [from, to) to where they belong. It may be
 	// called again with the same range after an error. An error that wraps
@@ -138,8 +139,10 @@ func (l *lane[R]) start(ctx context.Context) (int64, error) {
 
 func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R]) error {
 	wait := backoff{}
+	var c chunk
 	for ctx.Err() == nil {
-		c, err := l.partition.fetch(ctx, next)
+		var err error
+		c, err = l.partition.fetch(ctx, next, c)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to end, the fetch was cut off
 		}

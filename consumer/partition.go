@@ -47,8 +47,9 @@ type chunk struct {
 
 // fetch reads from an offset on, waiting a moment for the first record. It goes
 // by the bare protocol: only there can control batches and aborted transactions
-// be told from records (kafka-go delivers both as messages, issue 1332).
-func (p partition) fetch(ctx context.Context, offset int64) (chunk, error) {
+// be told from records (kafka-go delivers both as messages, issue 1332). The
+// messages are written over those of reuse, a chunk that is needed no more.
+func (p partition) fetch(ctx context.Context, offset int64, reuse chunk) (chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchDeadline)
 	defer cancel()
 	answer, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &fetch.Request{
@@ -83,20 +84,20 @@ func (p partition) fetch(ctx context.Context, offset int64) (chunk, error) {
 	if part.ErrorCode != 0 {
 		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, kafka.Error(part.ErrorCode))
 	}
-	messages, next, err := readRecords(part, offset)
+	messages, next, err := readRecords(part, offset, reuse.messages[:0])
 	if err != nil {
 		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, err)
 	}
 	return chunk{messages: messages, next: next, highWatermark: part.HighWatermark}, nil
 }
 
-// readRecords gives the committed records from offset on, and the offset to go on from.
-func readRecords(part *fetch.ResponsePartition, offset int64) ([]message, int64, error) {
+// readRecords appends the committed records from offset on to messages, and gives
+// the offset to go on from.
+func readRecords(part *fetch.ResponsePartition, offset int64, messages []message) ([]message, int64, error) {
 	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
 	if !ok {
-		return nil, offset, nil
+		return messages, offset, nil
 	}
-	var messages []message
 	next := offset
 	aborted := newAbortedTransactions(part.AbortedTransactions)
 	for _, batch := range stream.Records {
@@ -144,15 +145,33 @@ func readMessage(r *protocol.Record, discard bool) (message, error) {
 	if discard {
 		return message{}, nil
 	}
-	key, err := protocol.ReadAll(r.Key)
+	text := make([]byte, lengthOf(r.Key)+lengthOf(r.Value))
+	key, err := readInto(text, r.Key)
 	if err != nil {
 		return message{}, err
 	}
-	value, err := protocol.ReadAll(r.Value)
+	value, err := readInto(text[len(key):], r.Value)
 	if err != nil {
 		return message{}, err
 	}
 	return message{offset: r.Offset, published: leaderboard.MillisOf(r.Time), key: key, value: value, headers: r.Headers}, nil
+}
+
+func lengthOf(b protocol.Bytes) int {
+	if b == nil {
+		return 0
+	}
+	return b.Len()
+}
+
+// readInto reads all of b to the beginning of text. Null stays nil.
+func readInto(text []byte, b protocol.Bytes) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	n := b.Len()
+	_, err := io.ReadFull(b, text[:n])
+	return text[:n:n], err
 }
 
 // bounds asks for the partition's first offset and the one after its last.

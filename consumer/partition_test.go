@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestReadRecords(t *testing.T) {
 			if test.batches != nil {
 				part.RecordSet.Records = &protocol.RecordStream{Records: test.batches}
 			}
-			messages, next, err := readRecords(part, test.from)
+			messages, next, err := readRecords(part, test.from, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,5 +93,27 @@ func TestReadRecords(t *testing.T) {
 				t.Errorf("records %v, next %d; want %v, %d", offsets, next, test.offsets, test.nextWant)
 			}
 		})
+	}
+}
+
+func TestReadRecordsTellsNullFromEmpty(t *testing.T) {
+	records := protocol.NewRecordReader(
+		protocol.Record{Offset: 0, Key: kafka.NewBytes([]byte("key"))},
+		protocol.Record{Offset: 1, Value: kafka.NewBytes([]byte("value"))},
+		protocol.Record{Offset: 2, Key: kafka.NewBytes([]byte{}), Value: kafka.NewBytes([]byte{})},
+	)
+	part := &fetch.ResponsePartition{}
+	part.RecordSet.Records = &protocol.RecordStream{Records: []protocol.RecordReader{&protocol.RecordBatch{ProducerID: -1, Records: records}}}
+	before := []message{{offset: 9, key: []byte("before"), value: []byte("before")}}
+	messages, _, err := readRecords(part, 0, before[:0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []message{{offset: 0, key: []byte("key")}, {offset: 1, value: []byte("value")}, {offset: 2, key: []byte{}, value: []byte{}}}
+	for i := range messages {
+		want[i].published = messages[i].published
+	}
+	if !reflect.DeepEqual(messages, want) {
+		t.Errorf("the records are %+v, want %+v", messages, want)
 	}
 }

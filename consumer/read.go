@@ -90,10 +90,10 @@ func ReadLog(ctx context.Context, c Cluster, topic string, extent leaderboard.Ex
 }
 
 func (p partition) read(ctx context.Context, extent leaderboard.Extent, each func(LogRecord) error) error {
+	var read chunk
 	for next := extent.First; next < extent.End; {
-		var read chunk
 		err := retry(ctx, func() (err error) {
-			read, err = p.fetch(ctx, next)
+			read, err = p.fetch(ctx, next, read)
 			return err
 		})
 		if err != nil {

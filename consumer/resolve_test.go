@@ -9,7 +9,7 @@ import (
 
 // resolveCatalog has one group in each state, of organisation 1; organisation 2
 // has its leaderboards off, and organisation 3 is not there.
-func resolveCatalog(t *testing.T) *leaderboard.Catalog {
+func resolveCatalog(t testing.TB) *leaderboard.Catalog {
 	t.Helper()
 	c := leaderboard.NewCatalog()
 	rest := `"periods": [{"periodId": 1, "start": "2022-11-01T00:00:00Z", "end": "2022-12-01T00:00:00Z"}],
