@@ -25,16 +25,16 @@ type Board struct {
 }
 
 // String is the board's name in Redis keys: org:group:rule:period.
-func (b Board) String() string {
-	buf := make([]byte, 0, 48)
+func (b Board) String() string { return string(b.append(make([]byte, 0, 48))) }
+
+func (b Board) append(buf []byte) []byte {
 	buf = strconv.AppendInt(buf, int64(b.Org), 10)
 	buf = append(buf, ':')
 	buf = strconv.AppendInt(buf, int64(b.Group), 10)
 	buf = append(buf, ':')
 	buf = strconv.AppendInt(buf, int64(b.Rule), 10)
 	buf = append(buf, ':')
-	buf = strconv.AppendInt(buf, int64(b.Period), 10)
-	return string(buf)
+	return strconv.AppendInt(buf, int64(b.Period), 10)
 }
 
 // ParseBoard is the inverse of [Board.String].

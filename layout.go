@@ -86,7 +86,7 @@ func ProfilesKey(org OrgID) string { return fmt.Sprintf("lb:{profiles}:%d", org)
 // Shard is the shard a board belongs to.
 func (l Layout) Shard(b Board) int {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(b.String()))
+	_, _ = h.Write(b.append(make([]byte, 0, 48)))
 	return int(h.Sum64() % uint64(l.Shards))
 }
 

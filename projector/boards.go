@@ -196,13 +196,23 @@ func (b *Boards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboar
 
 // tasks divides records among the shards; what lies below a shard's fence it has.
 func (l *lane) tasks(batch leaderboard.Batch, records []leaderboard.Record) []*task {
-	tasks := make([]*task, len(l.fences))
-	for number := range tasks {
-		tasks[number] = &task{partition: batch.Partition, to: batch.To}
-	}
+	shards, sizes := make([]int, len(records)), make([]int, len(l.fences))
+	known := map[leaderboard.Board]int{} // Layout.Shard takes twice as long as a look into a map
 	for i := range records {
-		t := tasks[l.layout.Shard(records[i].Board)]
-		t.records = append(t.records, records[i])
+		shard, isKnown := known[records[i].Board]
+		if !isKnown {
+			shard = l.layout.Shard(records[i].Board)
+			known[records[i].Board] = shard
+		}
+		shards[i] = shard
+		sizes[shard]++
+	}
+	tasks := make([]*task, len(l.fences))
+	for number, size := range sizes {
+		tasks[number] = &task{partition: batch.Partition, to: batch.To, records: make([]leaderboard.Record, 0, size)}
+	}
+	for i, shard := range shards {
+		tasks[shard].records = append(tasks[shard].records, records[i])
 	}
 	for number, t := range tasks {
 		t.repeated(l.fences[number])
