@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"leaderboard"
@@ -185,6 +186,36 @@ func TestCutsFollowEachOther(t *testing.T) {
 	for _, task := range tasks {
 		if len(task.records) > 0 || task.looked != 0 || task.folded != 0 || task.fence != task.to {
 			t.Errorf("after all is written %d records are left, %d looked at, %d folded, the fence is at %d of %d", len(task.records), task.looked, task.folded, task.fence, task.to)
+		}
+	}
+}
+
+// TestRepeatedRecordsAreNotDue looks at windows that were opened before the fence was
+// found to be ahead.
+func TestRepeatedRecordsAreNotDue(t *testing.T) {
+	records := randomRecords(rand.New(rand.NewPCG(5, 6)), 5000)
+	for _, fence := range []int64{0, records[0].Offset, records[10].Offset + 1, records[3000].Offset, records[4999].Offset, records[4999].Offset + 1} {
+		s := newTestShard()
+		task := &task{records: records, to: records[4999].Offset + 1}
+		windows := []*window{s.open(task), s.open(task)}
+		task.repeated(fence)
+		for task.looked < len(task.records) {
+			windows = append(windows, s.open(task))
+		}
+		var due []leaderboard.Record
+		for _, w := range windows {
+			for _, step := range w.due() {
+				due = append(due, *step.record)
+			}
+		}
+		var want []leaderboard.Record
+		for _, r := range records {
+			if r.Offset >= fence {
+				want = append(want, r)
+			}
+		}
+		if !slices.Equal(due, want) {
+			t.Errorf("behind the fence at %d there are %d records, not those %d", fence, len(due), len(want))
 		}
 	}
 }

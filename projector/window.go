@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,6 +98,14 @@ func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
 // isReady tells whether the records can be folded.
 func (w *window) isReady() bool {
 	return w.task.confirmed && !w.reading && len(w.boards)+len(w.users)+len(w.events) == 0
+}
+
+// due are the steps whose records were not found to be on the boards already.
+func (w *window) due() []step {
+	n, _ := slices.BinarySearchFunc(w.steps, w.task.fence, func(s step, fence int64) int {
+		return cmp.Compare(s.record.Offset, fence)
+	})
+	return w.steps[n:]
 }
 
 // read adds the commands that read what the window lacks most, and gives what takes

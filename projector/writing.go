@@ -96,7 +96,7 @@ func (w *writing) open() {
 // close takes the windows that are ready.
 func (w *writing) close() {
 	for len(w.windows) > 0 && w.windows[0].isReady() {
-		w.steps = append(w.steps, w.windows[0].steps...)
+		w.steps = append(w.steps, w.windows[0].due()...)
 		w.windows = w.windows[1:]
 	}
 }
@@ -276,20 +276,10 @@ func (w *writing) take(l *look) error {
 	}
 	for _, window := range l.windows {
 		window.reading = false
-		window.dropRepeated()
 	}
 	w.finish()
 	w.close()
 	return nil
-}
-
-// dropRepeated drops the steps whose records were found to be on the boards.
-func (w *window) dropRepeated() {
-	n := slices.IndexFunc(w.steps, func(s step) bool { return s.record.Offset >= w.task.fence })
-	if n < 0 {
-		n = len(w.steps)
-	}
-	w.steps = w.steps[n:]
 }
 
 // confirm makes sure that nobody else has written since the last transaction, and
