@@ -81,7 +81,7 @@ func (c *catalog) followPartition(ctx context.Context, p partition) error {
 			next = first
 			c.take(p, nil, next)
 		}
-		read, err := p.fetch(ctx, next, chunk{})
+		read, err := p.fetch(ctx, next, fetchBytes, chunk{})
 		if err != nil {
 			c.failed(ctx, err, &wait)
 			continue

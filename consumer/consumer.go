@@ -176,6 +176,12 @@ func (c *Consumer) serve(ctx context.Context) error {
 func (c *Consumer) start(ctx context.Context, generation *kafka.Generation, fatal context.CancelCauseFunc) {
 	t := c.config.Topics
 	for topic, assignments := range generation.Assignments {
+		config := laneConfig{
+			// The lanes of a topic share what may be under way.
+			fetchBytes:      max(minFetchBytes, fetchBytes/max(1, len(assignments))),
+			maxBatchRecords: c.config.MaxBatchRecords,
+			syncInterval:    c.config.SyncInterval,
+		}
 		for _, assigned := range assignments {
 			p := partition{c.client, topic, assigned.ID}
 			commit := func(offset int64) error {
@@ -184,14 +190,14 @@ func (c *Consumer) start(ctx context.Context, generation *kafka.Generation, fata
 			var run func(context.Context) error
 			switch topic {
 			case t.Activities:
-				run = newLane(c, p, commit, &activities{
+				run = newLane(c, p, commit, config, &activities{
 					partition: p, boards: c.config.Boards, catalog: c.catalog, letters: c.letters, refused: c.refused, metrics: c.metrics,
 				}).run
 			case t.Catalog:
 				documents := c.documents(p, c.config.Catalog, parseCatalogRecord)
-				run = newLane(c, p, commit, &documents).run
+				run = newLane(c, p, commit, config, &documents).run
 			case t.Profiles:
-				run = newLane(c, p, commit, &profiles{
+				run = newLane(c, p, commit, config, &profiles{
 					documents: c.documents(p, c.config.Profiles, parseProfileRecord), cluster: c.config.Cluster,
 					erasuresTopic: t.Erasures, activities: c.erase, erasures: c.erasures,
 				}).run
@@ -226,12 +232,12 @@ func (c *Consumer) documents(p partition, store Documents, parse func(message) (
 	return documents{partition: p, store: store, parse: parse, log: c.log.With("topic", p.topic, "partition", p.id), metrics: c.metrics}
 }
 
-func newLane[R any](c *Consumer, p partition, commit func(int64) error, h handler[R]) *lane[R] {
+func newLane[R any](c *Consumer, p partition, commit func(int64) error, config laneConfig, h handler[R]) *lane[R] {
 	return &lane[R]{
 		partition: p,
 		handler:   h,
 		commit:    commit,
-		config:    laneConfig{maxBatchRecords: c.config.MaxBatchRecords, syncInterval: c.config.SyncInterval},
+		config:    config,
 		registry:  c.health,
 		log:       c.log.With("topic", p.topic, "partition", p.id),
 		metrics:   c.metrics,

@@ -45,6 +45,8 @@ type lane[R any] struct {
 }
 
 type laneConfig struct {
+	// fetchBytes bounds the answer to a fetch.
+	fetchBytes      int
 	maxBatchRecords int
 	syncInterval    time.Duration
 }
@@ -142,7 +144,7 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 	var c chunk
 	for ctx.Err() == nil {
 		var err error
-		c, err = l.partition.fetch(ctx, next, c)
+		c, err = l.partition.fetch(ctx, next, l.config.fetchBytes, c)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to end, the fetch was cut off
 		}

@@ -15,7 +15,12 @@ import (
 )
 
 const (
-	fetchMaxBytes = 512 << 10
+	// fetchBytes bounds what one answer brings, in bytes as they lie in the log. The
+	// records under way take some 20 times as much once they are unpacked and
+	// decoded, and a lane has three answers under way.
+	fetchBytes = 1 << 20
+	// minFetchBytes is that of a lane among many.
+	minFetchBytes = 32 << 10
 	fetchMaxWait  = 500 * time.Millisecond
 	// fetchDeadline bounds a request whose answer never comes.
 	fetchDeadline = 10 * time.Second
@@ -48,15 +53,16 @@ type chunk struct {
 // fetch reads from an offset on, waiting a moment for the first record. It goes
 // by the bare protocol: only there can control batches and aborted transactions
 // be told from records (kafka-go delivers both as messages, issue 1332). The
-// messages are written over those of reuse, a chunk that is needed no more.
-func (p partition) fetch(ctx context.Context, offset int64, reuse chunk) (chunk, error) {
+// messages are written over those of reuse, a chunk that is needed no more. The
+// broker's answer is longer than maxBytes when one batch of a producer is.
+func (p partition) fetch(ctx context.Context, offset int64, maxBytes int, reuse chunk) (chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchDeadline)
 	defer cancel()
 	answer, err := p.client.Transport.RoundTrip(ctx, p.client.Addr, &fetch.Request{
 		ReplicaID:      -1,
 		MaxWaitTime:    int32(fetchMaxWait.Milliseconds()),
 		MinBytes:       1,
-		MaxBytes:       fetchMaxBytes,
+		MaxBytes:       int32(maxBytes),
 		IsolationLevel: int8(kafka.ReadCommitted),
 		SessionEpoch:   -1,
 		Topics: []fetch.RequestTopic{{
@@ -66,7 +72,7 @@ func (p partition) fetch(ctx context.Context, offset int64, reuse chunk) (chunk,
 				CurrentLeaderEpoch: -1,
 				FetchOffset:        offset,
 				LogStartOffset:     -1,
-				PartitionMaxBytes:  fetchMaxBytes,
+				PartitionMaxBytes:  int32(maxBytes),
 			}},
 		}},
 	})

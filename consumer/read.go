@@ -93,7 +93,7 @@ func (p partition) read(ctx context.Context, extent leaderboard.Extent, each fun
 	var read chunk
 	for next := extent.First; next < extent.End; {
 		err := retry(ctx, func() (err error) {
-			read, err = p.fetch(ctx, next, read)
+			read, err = p.fetch(ctx, next, fetchBytes, read)
 			return err
 		})
 		if err != nil {
