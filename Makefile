@@ -12,7 +12,7 @@ GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangc
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/projector, bin/query and bin/leaderboard
@@ -35,6 +35,10 @@ test: servers build ## Run all tests with the race detector, end to end on a rea
 test-faults: servers build ## Kill, freeze, empty and cut off every part under load (SEED=, RUNS=, RELIABILITY_TABLE=docs/reliability.md)
 	FAULTS=all BIN_DIR=$(CURDIR)/bin RELIABILITY_TABLE=$(if $(RELIABILITY_TABLE),$(abspath $(RELIABILITY_TABLE))) \
 		go test -C test/faults -count=1 -v -timeout 3h
+
+.PHONY: test-backlog
+test-backlog: servers build ## Apply a log of 5M records within 256 MiB of memory (BACKLOG=)
+	BACKLOG=$(or $(BACKLOG),5000000) BIN_DIR=$(CURDIR)/bin go test -C test/backlog -count=1 -v -timeout 1h
 
 .PHONY: bench
 bench: servers build ## Measure beside the ceilings on a real Kafka and a real Redis (BENCH=full, ONLY=apply/uniform)

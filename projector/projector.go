@@ -25,7 +25,7 @@ type Config struct {
 	// published to count once. 0: every record counts. A generation has one: a
 	// projector with another is refused.
 	DedupeWindow time.Duration
-	// RememberEntries bounds how many entries are kept in memory, of some 64 bytes
+	// RememberEntries bounds how many entries are kept in memory, of [EntryBytes]
 	// each: what is remembered of a shard has not to be read again before it is
 	// written, as long as nobody else writes there. 0: 4,000,000.
 	RememberEntries int64

@@ -31,7 +31,7 @@ type settings struct {
 	Shards          int              `env:"SHARDS" default:"16" placeholder:"N" help:"Shards of the generation when it has to be made (${default})."`
 	DedupeWindow    time.Duration    `env:"DEDUPE_WINDOW" default:"24h" placeholder:"TIME" help:"Records with the same eventId, user and board that are published no further apart count once; 0 counts all (${default}). A generation keeps the one that it was begun with."`
 	MaxBatchRecords int              `env:"MAX_BATCH_RECORDS" default:"20000" placeholder:"N" help:"Most records to apply at once (${default})."`
-	RememberEntries int64            `env:"REMEMBER_ENTRIES" default:"2000000" placeholder:"N" help:"Most entries to keep in memory, some 100 bytes each; what is kept need not be read before it is written (${default})."`
+	RememberEntries int64            `env:"REMEMBER_ENTRIES" placeholder:"N" help:"Most entries to keep in memory; what is kept need not be read before it is written. Without it, what a third of the memory limit has room for (that of GOMEMLIMIT, or 9/10 of the container's), at most 4,000,000."`
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
@@ -45,12 +45,14 @@ func (s *settings) Check() error {
 		daemon.CheckPositive("generation", s.Generation),
 		daemon.CheckPositive("shards", s.Shards),
 		daemon.CheckPositive("max-batch-records", s.MaxBatchRecords),
-		daemon.CheckPositive("remember-entries", s.RememberEntries),
 		daemon.CheckPositive("sync-interval", s.SyncInterval),
 		daemon.CheckPositive("shutdown-timeout", s.ShutdownTimeout),
 	}
 	if s.DedupeWindow < 0 {
 		mistakes = append(mistakes, daemon.Mistakenf("dedupe-window", "%s is negative", s.DedupeWindow))
+	}
+	if s.RememberEntries < 0 {
+		mistakes = append(mistakes, daemon.Mistakenf("remember-entries", "%d is negative", s.RememberEntries))
 	}
 	if s.Group == "" {
 		mistakes = append(mistakes, daemon.Mistakenf("kafka-group", "is empty"))
@@ -81,6 +83,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	log := s.Log.Logger(stderr)
+	daemon.LimitMemory(log)
 	cluster, err := s.Kafka.Cluster(name)
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	log := s.Log.Logger(stderr)
+	daemon.LimitMemory(log)
 	store, err := s.Redis.Client(name)
 	if err != nil {
 		return err

@@ -54,6 +54,9 @@ func (p *Process) run(started chan<- error) {
 	}
 }
 
+// Pid is that of the run that was started last.
+func (p *Process) Pid() int { return p.command.Process.Pid }
+
 // Running says whether a run was started and has not ended.
 func (p *Process) Running() bool {
 	if p.ended == nil {

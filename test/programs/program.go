@@ -3,8 +3,10 @@ package programs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -213,6 +215,25 @@ series:
 		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 	}
 	return sum
+}
+
+// PeakMemory is the most memory, in bytes, that the program has had resident: what a
+// container's limit is held against. It is 0 where the system does not tell.
+func (p *Program) PeakMemory() int64 {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kibibytes int64
+	if _, err := fmt.Sscan(rest, &kibibytes); err != nil {
+		p.t.Fatalf("read the memory of %s: %v", p.name, err)
+	}
+	return kibibytes << 10
 }
 
 // AwaitRecords waits until the program has handled that many records.

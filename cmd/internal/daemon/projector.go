@@ -31,7 +31,8 @@ type ProjectorConfig struct {
 	// DedupeWindow is how far apart two records with one event id may be published.
 	DedupeWindow    time.Duration
 	MaxBatchRecords int
-	// RememberEntries bounds the entries kept in memory.
+	// RememberEntries bounds the entries kept in memory. 0: what the memory limit
+	// has room for.
 	RememberEntries int64
 	SyncInterval    time.Duration
 	Log             *slog.Logger
@@ -47,6 +48,9 @@ type Projector struct {
 
 // NewProjector wires the service.
 func NewProjector(c ProjectorConfig) (*Projector, error) {
+	if c.RememberEntries == 0 {
+		c.RememberEntries = rememberEntries()
+	}
 	p, err := projector.New(projector.Config{
 		Redis:           c.Redis,
 		Generation:      c.Generation,

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
+	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/feed"
 	"leaderboard/consumer"
 )
@@ -62,6 +63,7 @@ func Run(ctx context.Context, config Config) error {
 }
 
 func run(ctx context.Context, config Config) (err error) {
+	daemon.LimitMemory(config.Log)
 	release, err := lock(config.Data)
 	if err != nil {
 		return err
