@@ -21,8 +21,11 @@ const (
 	// probePause is the most that a probe waits before it acts again, so that it
 	// does not fall into step with the batches.
 	probePause = 20 * time.Millisecond
-	// probePoll is how long a probe waits before it looks again.
-	probePoll = time.Millisecond
+	// probePoll is how long a probe waits at least before it looks again, and
+	// probeShare makes it a tenth of what it has waited so far: it is off by no more
+	// than that, and those who wait long do not load what they measure.
+	probePoll  = time.Millisecond
+	probeShare = 10
 	// probeLimit is when a probe gives up.
 	probeLimit = 30 * time.Second
 )
@@ -145,7 +148,7 @@ func (p *probe) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.await(); err != nil {
+		if err := p.await(acknowledged); err != nil {
 			return err
 		}
 		if err := p.seen.RecordValue(time.Since(acknowledged).Microseconds()); err != nil {
@@ -170,9 +173,9 @@ func (p *probe) act() (acknowledged time.Time, err error) {
 }
 
 // await looks until the user's value tells of all activities.
-func (p *probe) await() error {
-	for limit := time.Now().Add(probeLimit); ; {
-		if time.Now().After(limit) {
+func (p *probe) await(acknowledged time.Time) error {
+	for {
+		if time.Since(acknowledged) > probeLimit {
 			return fmt.Errorf("activity %d of user %d in %s is not to be seen after %s", p.sent, p.user, p.topic, probeLimit)
 		}
 		body, err := p.exchange.ask(p.look)
@@ -192,7 +195,7 @@ func (p *probe) await() error {
 				return nil
 			}
 		}
-		time.Sleep(probePoll)
+		time.Sleep(max(probePoll, time.Since(acknowledged)/probeShare))
 	}
 }
 
