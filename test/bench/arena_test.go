@@ -51,8 +51,7 @@ func newArena(b *testing.B, partitions, projectors int) *arena {
 		b.Fatalf("track the latency of Redis: %v", err)
 	}
 	for range projectors {
-		a.projectors = append(a.projectors, programs.Start(b, "projector", append(a.kafkaFlags(),
-			"--kafka-group", a.topics, "--kafka-partitions", strconv.Itoa(partitions), "--redis-addrs", a.server.Addr())...))
+		a.projectors = append(a.projectors, programs.Start(b, "projector", a.projectorFlags()...))
 	}
 	a.applyCatalog()
 	a.awaitAssigned(partitions)
@@ -74,6 +73,11 @@ func (a *arena) kafkaFlags() []string {
 		"--kafka-profiles-topic", a.topics + "profiles", "--kafka-deadletters-topic", a.topics + "deadletters",
 		"--kafka-erasures-topic", a.topics + "erasures",
 	}
+}
+
+func (a *arena) projectorFlags() []string {
+	return append(a.kafkaFlags(),
+		"--kafka-group", a.topics, "--kafka-partitions", strconv.Itoa(len(a.streams.partitions)), "--redis-addrs", a.server.Addr())
 }
 
 func (a *arena) applyCatalog() {
@@ -116,7 +120,7 @@ func assigned(p *programs.Program) int {
 // fencePoll is how often the fences are looked at. A look costs Redis some µs a shard.
 const fencePoll = 5 * time.Millisecond
 
-const applyLimit = 5 * time.Minute
+const applyLimit = 30 * time.Minute
 
 // awaitMarks returns when all fences are at their marks, or above.
 func (a *arena) awaitMarks(m marks) {

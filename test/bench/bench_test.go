@@ -51,6 +51,7 @@ func BenchmarkLeaderboard(b *testing.B) {
 	b.Run("freshness", l.freshness)
 	b.Run("queries", l.queries)
 	b.Run("growth", l.growth)
+	b.Run("start", l.start)
 }
 
 // form says how long measurements take.
@@ -65,16 +66,20 @@ type form struct {
 	// users the sizes of the boards.
 	growthRecords int
 	users         []int
+	// backlog is how long there is no projector before one is started.
+	backlog time.Duration
 }
 
 var forms = map[string]form{
 	"short": {
 		rounds: 5, records: 80_000, freshness: 2 * time.Second, queries: 400 * time.Millisecond,
 		growthRecords: 30_000, users: []int{10_000, 100_000, 1_000_000},
+		backlog: 20 * time.Second,
 	},
 	"full": {
 		rounds: 9, records: 300_000, freshness: 10 * time.Second, queries: 4 * time.Second,
 		growthRecords: 200_000, users: []int{10_000, 100_000, 1_000_000, 10_000_000},
+		backlog: time.Hour,
 	},
 }
 

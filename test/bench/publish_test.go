@@ -63,11 +63,17 @@ func (t tail) marks() marks {
 func (a *arena) publish(s *stream) marks {
 	a.b.Helper()
 	t := tail{}
+	a.publishOn(t, s)
+	return t.marks()
+}
+
+// publishOn appends one more stream.
+func (a *arena) publishOn(t tail, s *stream) {
+	a.b.Helper()
 	a.produce(a.activities(), s, t)
 	if err := a.producer.Flush(context.Background()); err != nil {
 		a.b.Fatalf("publish: %v", err)
 	}
-	return t.marks()
 }
 
 // produce hands a stream over to the producer.

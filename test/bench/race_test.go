@@ -21,6 +21,8 @@ const (
 	redisTime           metric = "Redis' CPU, µs an activity"
 	projectorTime       metric = "projector's CPU, µs an activity"
 	bytesPerUser        metric = "bytes/user"
+	startTime           metric = "start to first applied, s"
+	peakMemory          metric = "memory, MiB"
 )
 
 // readings is what one run of a contender gives.

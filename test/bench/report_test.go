@@ -70,6 +70,7 @@ var sections = []struct{ name, title string }{
 	{"freshness", "From acknowledged to visible over HTTP"},
 	{"queries", "Answers over HTTP, 64 connections, a board of 1M users"},
 	{"growth", "Growth"},
+	{"start", "Started with a backlog waiting"},
 }
 
 func (r *results) tabulate(w io.Writer) {
