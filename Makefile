@@ -7,12 +7,19 @@ SHELL := bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
 
+BASE ?= main~1
+COUNT ?= 10
+RESULTS ?= .build/bench
+# The packages that have Go benchmarks.
+BENCHMARKS := . ./consumer ./projector ./query
+BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/projector, bin/query and bin/leaderboard
@@ -44,6 +51,29 @@ test-backlog: servers build ## Apply a log of 5M records within 256 MiB of memor
 bench: servers build ## Measure beside the ceilings on a real Kafka and a real Redis (BENCH=full, ONLY=apply/uniform)
 	BIN_DIR=$(CURDIR)/bin BENCH=$(BENCH) BENCHMARKS_DOCUMENT=$(if $(ONLY),,$(CURDIR)/docs/benchmarks.md) \
 		go test -C test/bench -run '^$$' -bench 'Leaderboard/$(ONLY)' -benchtime 1x -timeout 3h
+
+.PHONY: bench-micro
+bench-micro: ## Run the Go benchmarks of decoding, encoding, folding and answering (COUNT=10, RESULTS=.build/bench)
+	@mkdir -p $(RESULTS)
+	go test -run '^$$' -bench . -benchmem -benchtime 200ms -count $(COUNT) $(BENCHMARKS) | tee $(RESULTS)/micro.txt
+
+.PHONY: bench-compare
+bench-compare: ## Compare the Go benchmarks with those of a commit, by turns (BASE=main~1, COUNT=10)
+	@mkdir -p $(RESULTS)
+	@rm -f $(RESULTS)/base.txt $(RESULTS)/now.txt
+	@work=$$(mktemp -d); \
+	trap 'git worktree remove --force $$work/tree; rm -r $$work' EXIT; \
+	git worktree add --quiet --detach $$work/tree $(BASE); \
+	go test -C $$work/tree -c -o $$work/base/ $(BENCHMARKS); \
+	go test -c -o $$work/now/ $(BENCHMARKS); \
+	for round in $$(seq $(COUNT)); do \
+		for side in base now; do \
+			for package in $$work/$$side/*.test; do \
+				$$package -test.run '^$$' -test.bench . -test.benchmem -test.benchtime 200ms >> $(RESULTS)/$$side.txt; \
+			done; \
+		done; \
+	done
+	$(BENCHSTAT) $(RESULTS)/base.txt $(RESULTS)/now.txt
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
