@@ -1,6 +1,7 @@
 package leaderboard
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -97,9 +98,14 @@ func (r Rule) String() string {
 
 // ParseRule is the inverse of [Rule.String].
 func ParseRule(s string) (Rule, error) {
-	var r Rule
-	if _, err := fmt.Sscanf(s, "%s %s %d %d", &r.Aggregate, &r.Order, &r.Start, &r.End); err != nil {
+	words := strings.Split(s, " ")
+	if len(words) != 4 {
+		return Rule{}, fmt.Errorf("rule %q is not aggregate, order, start, end", s)
+	}
+	start, startErr := strconv.ParseInt(words[2], 10, 64)
+	end, endErr := strconv.ParseInt(words[3], 10, 64)
+	if err := cmp.Or(startErr, endErr); err != nil {
 		return Rule{}, fmt.Errorf("rule %q is not aggregate, order, start, end: %w", s, err)
 	}
-	return r, nil
+	return Rule{Aggregate: Aggregate(words[0]), Order: Order(words[1]), Start: Millis(start), End: Millis(end)}, nil
 }

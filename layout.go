@@ -81,20 +81,22 @@ const (
 )
 
 // ProfilesKey is the hash of an organisation's profiles, by user id.
-func ProfilesKey(org OrgID) string { return fmt.Sprintf("lb:{profiles}:%d", org) }
+func ProfilesKey(org OrgID) string { return "lb:{profiles}:" + strconv.FormatInt(int64(org), 10) }
 
 // Shard is the shard a board belongs to.
-func (l Layout) Shard(b Board) int {
+func (l Layout) Shard(b Board) int { return l.shardOf(b.append(make([]byte, 0, 48))) }
+
+func (l Layout) shardOf(board []byte) int {
 	h := fnv.New64a()
-	_, _ = h.Write(b.append(make([]byte, 0, 48)))
+	_, _ = h.Write(board)
 	return int(h.Sum64() % uint64(l.Shards))
 }
 
 // RankKey is the board's sorted set.
-func (l Layout) RankKey(b Board) string { return l.key(l.Shard(b), "rank:"+b.String()) }
+func (l Layout) RankKey(b Board) string { return l.boardKey("rank:", b) }
 
 // UsersKey is the hash of the times of the board's members, by user.
-func (l Layout) UsersKey(b Board) string { return l.key(l.Shard(b), "users:"+b.String()) }
+func (l Layout) UsersKey(b Board) string { return l.boardKey("users:", b) }
 
 // BoardsKey is the shard's registry of boards with their lastSyncTime.
 func (l Layout) BoardsKey(shard int) string { return l.key(shard, "boards") }
@@ -122,8 +124,13 @@ func (l Layout) SeenHalfKey(shard, partition, half int) string {
 	return l.key(shard, fmt.Sprintf("seen:%d:%d", partition, half))
 }
 
+func (l Layout) boardKey(kind string, b Board) string {
+	board := b.append(make([]byte, 0, 48))
+	return l.key(l.shardOf(board), kind+string(board))
+}
+
 func (l Layout) key(shard int, rest string) string {
-	return fmt.Sprintf("lb:{%d.%d}:%s", l.Generation, shard, rest)
+	return "lb:{" + strconv.Itoa(l.Generation) + "." + strconv.Itoa(shard) + "}:" + rest
 }
 
 const (

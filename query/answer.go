@@ -1,8 +1,6 @@
 package query
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -11,33 +9,68 @@ import (
 	"leaderboard"
 )
 
-// envelope is the outer form of every answer. Pagination is nil on routes without pages.
+// envelope is the outer form of every answer. Pagination is nil on routes without
+// pages, data on errors.
 type envelope struct {
-	Pagination *pagination              `json:"pagination,omitempty"`
-	Data       any                      `json:"data"`
-	Errors     list[*leaderboard.Error] `json:"errors"`
-	Warnings   list[warning]            `json:"warnings"`
+	pagination *pagination
+	data       answerData
+	errors     []*leaderboard.Error
+	warnings   []string
+}
+
+// answerData is what an answer tells.
+type answerData interface {
+	// appendJSON appends it as a JSON object.
+	appendJSON(b []byte) []byte
 }
 
 type pagination struct {
-	Limit  int64 `json:"limit"`
-	Offset int64 `json:"offset"`
-	Total  int64 `json:"total"`
+	limit, offset, total int64
 }
 
-type warning struct {
-	Message string `json:"message"`
-}
-
-// list is an array in JSON even when it is nil.
-type list[T any] []T
-
-// MarshalJSON keeps an empty list from becoming null.
-func (l list[T]) MarshalJSON() ([]byte, error) {
-	if l == nil {
-		return []byte("[]"), nil
+func (e *envelope) appendJSON(b []byte) []byte {
+	b = append(b, '{')
+	if p := e.pagination; p != nil {
+		b = appendNumber(b, `"pagination":{"limit":`, p.limit)
+		b = appendNumber(b, `,"offset":`, p.offset)
+		b = appendNumber(b, `,"total":`, p.total)
+		b = append(b, `},`...)
 	}
-	return encode([]T(l))
+	b = append(b, `"data":`...)
+	if e.data == nil {
+		b = append(b, `null`...)
+	} else {
+		b = e.data.appendJSON(b)
+	}
+	b = appendList(b, `,"errors":`, e.errors, appendError)
+	b = appendList(b, `,"warnings":`, e.warnings, appendWarning)
+	return append(b, '}')
+}
+
+func appendError(b []byte, e *leaderboard.Error) []byte {
+	b = appendNumber(b, `{"code":`, e.Code)
+	b = appendString(b, `,"message":`, e.Message)
+	return append(b, '}')
+}
+
+func appendWarning(b []byte, message string) []byte {
+	return append(appendString(b, `{"message":`, message), '}')
+}
+
+// appendSyncTimes appends when the data was last updated, in the zone and in UTC;
+// both are null for an empty board.
+func appendSyncTimes(b []byte, m *leaderboard.Millis, zone *time.Location) []byte {
+	if m == nil {
+		return append(b, `"lastSyncTime":null,"lastSyncTimeISO":null`...)
+	}
+	b = appendLocal(b, `"lastSyncTime":`, *m, zone)
+	return appendISO(b, `,"lastSyncTimeISO":`, *m)
+}
+
+// appendActivityTimes appends when the user's entry last moved.
+func appendActivityTimes(b []byte, m leaderboard.Millis, zone *time.Location) []byte {
+	b = appendLocal(b, `,"lastActivityTime":`, m, zone)
+	return appendISO(b, `,"lastActivityTimeISO":`, m)
 }
 
 // statuses holds the HTTP status of every code whose status is not 400.
@@ -92,78 +125,36 @@ func (s *Server) errorFor(rt route, err error) error {
 	return leaderboard.Errorf(leaderboard.CodeInternal, "Internal error")
 }
 
-// write sends the answer, or the error in its place, and returns the status.
-func (s *Server) write(w http.ResponseWriter, rt route, answer *envelope, err error) int {
-	var body []byte
-	status := http.StatusOK
-	if err == nil {
-		body, err = encode(answer)
-	}
-	if err != nil {
-		answer, status = refuse(w.Header(), rt, s.errorFor(rt, err))
-		body, _ = encode(answer)
-	}
+// Values of headers that all answers share. Answers hold personal data: no cache
+// on the way may keep them.
+var (
+	contentType  = []string{"application/json"}
+	cacheControl = []string{"no-store"}
+)
+
+// write sends the body, or the error in its place, and returns the status.
+func (s *Server) write(w http.ResponseWriter, rt route, body []byte, err error) int {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	// Answers hold personal data: no cache on the way may keep them.
-	header.Set("Cache-Control", "no-store")
+	status := http.StatusOK
+	if err != nil {
+		body, status = refuse(header, rt, s.errorFor(rt, err))
+	}
+	header["Content-Type"], header["Cache-Control"] = contentType, cacheControl
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only when the client is gone
 	return status
 }
 
 // refuse makes the answer to an error, and sets the header that goes with it.
-func refuse(header http.Header, rt route, err error) (*envelope, int) {
+func refuse(header http.Header, rt route, err error) ([]byte, int) {
 	told, _ := errors.AsType[*leaderboard.Error](err)
 	if r, ok := errors.AsType[*refusal](err); ok {
 		header.Set(r.header, r.value)
 	}
-	answer := &envelope{Errors: list[*leaderboard.Error]{told}}
+	answer := &envelope{errors: []*leaderboard.Error{told}}
 	if rt.paged {
-		answer.Pagination = &pagination{}
+		answer.pagination = &pagination{}
 	}
-	return answer, statusOf(told.Code)
-}
-
-// encode writes JSON as it is, with no escapes for HTML and no line feed at the end.
-func encode(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// The two forms of a time: as the organisation reads it, and RFC 3339 in UTC.
-const (
-	localLayout = "2006-01-02T15:04:05.000MST"
-	isoLayout   = "2006-01-02T15:04:05.000Z07:00"
-)
-
-// syncTimes is when the data was last updated; both are null for an empty board.
-type syncTimes struct {
-	LastSyncTime    *string `json:"lastSyncTime"`
-	LastSyncTimeISO *string `json:"lastSyncTimeISO"`
-}
-
-// newSyncTimes tells m in the zone, or nothing when m is nil.
-func newSyncTimes(m *leaderboard.Millis, zone *time.Location) syncTimes {
-	if m == nil {
-		return syncTimes{}
-	}
-	local, iso := m.Time().In(zone).Format(localLayout), m.Time().Format(isoLayout)
-	return syncTimes{&local, &iso}
-}
-
-// activityTimes is when the user's entry last moved.
-type activityTimes struct {
-	LastActivityTime    string `json:"lastActivityTime"`
-	LastActivityTimeISO string `json:"lastActivityTimeISO"`
-}
-
-func newActivityTimes(m leaderboard.Millis, zone *time.Location) activityTimes {
-	return activityTimes{m.Time().In(zone).Format(localLayout), m.Time().Format(isoLayout)}
+	return answer.appendJSON(nil), statusOf(told.Code)
 }

@@ -15,6 +15,7 @@ import (
 // store reads boards and profiles from Redis.
 type store struct {
 	redis   redis.UniversalClient
+	lanes   *lanes
 	log     *slog.Logger
 	metrics *metrics
 }
@@ -91,152 +92,48 @@ func parseSync(total int64, sync string) (*leaderboard.Millis, error) {
 	return &m, nil
 }
 
-// standing is a user's place on a board, the board's size and its
-// lastSyncTime, all of one moment.
-type standing struct {
-	entry  leaderboard.Entry
-	rank   int64
-	total  int64
-	synced *leaderboard.Millis
-}
-
-// standingScript finds the member from its time, and its place and score. KEYS: rank,
-// users, boards, rules; ARGV: the user's field, the user's half of the member, board.
-var standingScript = redis.NewScript(`
-local time = redis.call('HGET', KEYS[2], ARGV[1])
-local rank, score = false, false
-if time then
-  local member = time .. ARGV[2]
-  rank, score = redis.call('ZREVRANK', KEYS[1], member), redis.call('ZSCORE', KEYS[1], member)
-end
-return {rank, score, time, redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3]), redis.call('HGET', KEYS[4], ARGV[3])}`)
-
-// runScript is the way a script is sent: by its hash, or in full.
-type runScript func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
-
-// orderOf is a board's order as the catalog has it, see [store.page].
-type orderOf func(leaderboard.Board) leaderboard.Order
-
-// standings reads the user's place on each board, nil where the user has none,
-// and the user's profile: that of the first organisation that has one. All in
-// one round trip, or two when a Redis has not seen the script yet.
-func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []leaderboard.Board, order orderOf, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*standing, leaderboard.Profile, error) {
-	found, profiles, err := s.askStandings(ctx, standingScript.EvalShaRO, l, boards, user, orgs)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		found, profiles, err = s.askStandings(ctx, standingScript.EvalRO, l, boards, user, orgs)
-	}
-	if err != nil {
-		return nil, leaderboard.Profile{}, s.failed("read the standings of a user", err)
-	}
-	standings := make([]*standing, len(boards))
-	for i, b := range boards {
-		if standings[i], err = parseStanding(found[i].Val(), order(b), user); err != nil {
-			return nil, leaderboard.Profile{}, fmt.Errorf("board %s: %w", b, err)
-		}
-	}
-	for _, cmd := range profiles {
-		if cmd.Err() == nil {
-			return standings, s.profile(cmd.Val()), nil
-		}
-	}
-	return standings, leaderboard.Profile{}, nil
-}
-
-// askStandings sends everything in one pipeline, which may span the nodes of a cluster.
-func (s *store) askStandings(ctx context.Context, run runScript, l leaderboard.Layout, boards []leaderboard.Board, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*redis.Cmd, []*redis.StringCmd, error) {
-	userID := strconv.FormatInt(int64(user), 10)
-	field, member := leaderboard.UserField(user), leaderboard.Member(0, user)
-	pipe := s.redis.Pipeline()
-	found := make([]*redis.Cmd, len(boards))
-	for i, b := range boards {
-		shard := l.Shard(b)
-		keys := []string{l.RankKey(b), l.UsersKey(b), l.BoardsKey(shard), l.RulesKey(shard)}
-		found[i] = run(ctx, pipe, keys, field, member[leaderboard.MemberTimeSize:], b.String())
-	}
-	profiles := make([]*redis.StringCmd, len(orgs))
-	for i, org := range orgs {
-		profiles[i] = pipe.HGet(ctx, leaderboard.ProfilesKey(org), userID)
-	}
-	if pipe.Len() == 0 {
-		return nil, nil, nil
-	}
-	cmds, err := pipe.Exec(ctx)
-	if err == nil || !errors.Is(err, redis.Nil) {
-		return found, profiles, err
-	}
-	// Exec tells the first error alone, and an unknown profile is none.
-	for _, cmd := range cmds {
-		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return nil, nil, err
-		}
-	}
-	return found, profiles, nil
-}
-
-// parseStanding reads the script's answer; nil when the user is not on the board.
-func parseStanding(answer any, order leaderboard.Order, user leaderboard.UserID) (*standing, error) {
-	fields, _ := answer.([]any)
-	if len(fields) != 6 {
-		return nil, fmt.Errorf("a standing has %d fields, not 6", len(fields))
-	}
-	rank, isRanked := fields[0].(int64)
-	scoreText, _ := fields[1].(string)
-	timeText, _ := fields[2].(string)
-	total, _ := fields[3].(int64)
-	sync, _ := fields[4].(string)
-	ruleText, _ := fields[5].(string)
-	if !isRanked {
+// profiles reads the records of the users of the entries, in their order; nil for
+// a user without one.
+func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []leaderboard.Entry) ([]any, error) {
+	if len(entries) == 0 {
 		return nil, nil
 	}
-	time, err := leaderboard.ParseMemberTime(timeText)
-	if err != nil {
-		return nil, err
+	key := leaderboard.ProfilesKey(org)
+	args := make([]any, 2, 2+len(entries))
+	args[0], args[1] = "hmget", key
+	for _, e := range entries {
+		args = append(args, int64(e.UserID))
 	}
-	score, err := strconv.ParseFloat(scoreText, 64)
-	if err != nil {
-		return nil, err
-	}
-	if rule, err := leaderboard.ParseRule(ruleText); err == nil {
-		order = rule.Order
-	}
-	synced, err := parseSync(total, sync)
-	if err != nil {
-		return nil, err
-	}
-	entry := leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}
-	return &standing{entry: entry, rank: rank + 1, total: total, synced: synced}, nil
-}
-
-// profiles reads the profiles of the users of the entries, in their order; a
-// user without one has an empty profile.
-func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []leaderboard.Entry) ([]leaderboard.Profile, error) {
-	profiles := make([]leaderboard.Profile, len(entries))
-	if len(entries) == 0 {
-		return profiles, nil
-	}
-	users := make([]string, len(entries))
-	for i, e := range entries {
-		users[i] = strconv.FormatInt(int64(e.UserID), 10)
-	}
-	values, err := s.redis.HMGet(ctx, leaderboard.ProfilesKey(org), users...).Result()
-	if err != nil {
+	command := redis.NewCmd(ctx, args...)
+	if err := s.lanes.ask(ctx, read{key, command}); err != nil {
 		return nil, s.failed("read profiles", err)
 	}
-	for i, value := range values {
-		if record, ok := value.(string); ok {
-			profiles[i] = s.profile(record)
-		}
+	records, _ := command.Val().([]any)
+	if len(records) != len(entries) {
+		return nil, fmt.Errorf("%d profiles of %d users", len(records), len(entries))
 	}
-	return profiles, nil
+	return records, nil
 }
 
-// profile reads one record. One that is not valid must not take the whole
-// answer down: it counts as absent.
-func (s *store) profile(record string) leaderboard.Profile {
-	p, err := leaderboard.ParseProfile([]byte(record))
+// attributes are the values of the fields in each record.
+func (s *store) attributes(f *fields, records []any) [][]string {
+	attributes := make([][]string, len(records))
+	for i := range records {
+		attributes[i] = f.missing
+		if record, ok := records[i].(string); ok {
+			attributes[i] = s.attributesOf(f, record)
+		}
+	}
+	return attributes
+}
+
+// attributesOf are the values of the fields in one record. One that is not valid
+// must not take the whole answer down: it counts as absent.
+func (s *store) attributesOf(f *fields, record string) []string {
+	values, err := f.profile(record)
 	if err != nil {
 		s.log.Warn("a profile in Redis is not valid and passed over")
-		return leaderboard.Profile{}
+		return f.missing
 	}
-	return p
+	return values
 }

@@ -2,7 +2,9 @@ package query
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -14,7 +16,7 @@ import (
 func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	s := &store{redis: client, log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
+	s := &store{redis: client, lanes: newLanes(client, time.Minute), log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
 	layout := leaderboard.Layout{Generation: 1, Shards: 2}
 	b := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}
 	for user, value := range map[leaderboard.UserID]leaderboard.Value{7: 1500, 8: 2500, 300: -9} {
@@ -27,12 +29,12 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 
 	descending := func(leaderboard.Board) leaderboard.Order { return leaderboard.Descending }
 	none := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
-	standings, profile, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, descending, 300, []leaderboard.OrgID{1})
+	standings, attributes, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, descending, 300, []leaderboard.OrgID{1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if standings[0] != nil || profile.Attributes != nil {
-		t.Errorf("standing %+v on a board that is not there, profile %+v of a record that is none", standings[0], profile)
+	if standings[0] != nil || !slices.Equal(attributes, rankFields.missing) {
+		t.Errorf("standing %+v on a board that is not there, attributes %q of a record that is none", standings[0], attributes)
 	}
 	if st := standings[1]; st == nil || st.rank != 3 || st.total != 3 || *st.synced != 5000 || st.entry != (leaderboard.Entry{UserID: 300, Value: -9, LastActivity: 1000}) {
 		t.Errorf("standing %+v", st)

@@ -32,7 +32,7 @@ const tooManyItems = "Maximum number of target rules allowed is 25, only first 2
 type rankItems struct {
 	all      bool
 	items    []rankItem
-	warnings list[warning]
+	warnings []string
 }
 
 // parseRankItems reads the body: an array of items, or one item. No body, or a
@@ -58,7 +58,7 @@ func parseRankItems(r *http.Request, own leaderboard.OrgID) (*rankItems, error) 
 	asked := &rankItems{}
 	if len(raw) > maxItems {
 		raw = raw[:maxItems]
-		asked.warnings = append(asked.warnings, warning{tooManyItems})
+		asked.warnings = append(asked.warnings, tooManyItems)
 	}
 	for i, data := range raw {
 		item, err := parseRankItem(i, data, own)
@@ -130,26 +130,24 @@ func parseRankItem(i int, data json.RawMessage, own leaderboard.OrgID) (rankItem
 func isGiven(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
 
 // find checks group, leaderboard, rule and period, in this order; the warning
-// says which of them is not as the item has it.
-func (item *rankItem) find(catalog *leaderboard.Catalog, now leaderboard.Millis) (leaderboard.Board, *warning) {
+// says which of them is not as the item has it, and is empty when all are.
+func (item *rankItem) find(catalog *leaderboard.Catalog, now leaderboard.Millis) (board leaderboard.Board, warning string) {
 	group := catalog.Group(item.group)
 	if group == nil || !group.Active || group.OrgID != item.org {
-		return leaderboard.Board{}, warningf("Target group id %d not found or deactivated", item.group)
+		return board, fmt.Sprintf("Target group id %d not found or deactivated", item.group)
 	}
 	if !group.LeaderboardEnabled {
-		return leaderboard.Board{}, warningf("Leaderboard is not enabled for the target group id %d", item.group)
+		return board, fmt.Sprintf("Leaderboard is not enabled for the target group id %d", item.group)
 	}
 	if group.Target(item.rule) == nil {
-		return leaderboard.Board{}, warningf("Target rule id %d does not belong to target group id %d", item.rule, item.group)
+		return board, fmt.Sprintf("Target rule id %d does not belong to target group id %d", item.rule, item.group)
 	}
 	period := findPeriod(group, item.period, now)
 	switch {
 	case period == nil && item.period == nil:
-		return leaderboard.Board{}, warningf("No active target period found for the target id %d", item.rule)
+		return board, fmt.Sprintf("No active target period found for the target id %d", item.rule)
 	case period == nil:
-		return leaderboard.Board{}, warningf("Target period id %d not found for the target id %d", *item.period, item.rule)
+		return board, fmt.Sprintf("Target period id %d not found for the target id %d", *item.period, item.rule)
 	}
-	return leaderboard.Board{Org: item.org, Group: item.group, Rule: item.rule, Period: period.PeriodID}, nil
+	return leaderboard.Board{Org: item.org, Group: item.group, Rule: item.rule, Period: period.PeriodID}, ""
 }
-
-func warningf(format string, args ...any) *warning { return &warning{fmt.Sprintf(format, args...)} }

@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +24,9 @@ type guard struct {
 	accounts map[string]*account
 	// nobody stands in for an unknown client, so that it takes as long as a wrong secret.
 	nobody *account
-	// key is of this process alone, so that a digest in memory is of no use elsewhere.
-	key []byte
+	// digests are keyed hashes. The key is of this process alone, so that a digest
+	// in memory is of no use elsewhere.
+	digests sync.Pool
 }
 
 // account is a client and what the service remembers of it.
@@ -42,12 +45,13 @@ type account struct {
 const nobodyHash = "$2a$10$pIqRBoZiSGEosaKopu5sTO9l7GJ.94GI1kgQIpStDp5XclheCaAXq"
 
 func newGuard(clients *Clients, perSecond float64) *guard {
+	key := make([]byte, sha256.Size)
+	rand.Read(key) // never fails
 	g := &guard{
 		accounts: make(map[string]*account, len(clients.clients)),
 		nobody:   newAccount(Client{SecretHash: nobodyHash}, 0),
-		key:      make([]byte, sha256.Size),
+		digests:  sync.Pool{New: func() any { return hmac.New(sha256.New, key) }},
 	}
-	rand.Read(g.key) // never fails
 	for _, client := range clients.clients {
 		g.accounts[client.ID] = newAccount(client, perSecond)
 	}
@@ -71,15 +75,21 @@ func (g *guard) authenticate(ctx context.Context, id, secret string) (*account, 
 	if !known {
 		a = g.nobody
 	}
-	mac := hmac.New(sha256.New, g.key)
-	mac.Write([]byte(secret))
-	if err := a.prove(ctx, secret, mac.Sum(nil)); err != nil {
+	if err := a.prove(ctx, secret, g.digest(secret)); err != nil {
 		return nil, err
 	}
 	if !known {
 		return nil, errWrongCredentials
 	}
 	return a, nil
+}
+
+func (g *guard) digest(secret string) []byte {
+	mac := g.digests.Get().(hash.Hash)
+	defer g.digests.Put(mac)
+	mac.Reset()
+	mac.Write([]byte(secret))
+	return mac.Sum(make([]byte, 0, sha256.Size))
 }
 
 func (a *account) prove(ctx context.Context, secret string, digest []byte) error {

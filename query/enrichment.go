@@ -1,17 +1,16 @@
 package query
 
 import (
-	"bytes"
 	"slices"
 
 	"leaderboard"
 )
 
-// The fields of a user in an answer, in the documented order.
-var (
-	topTemplate  = []string{"birthday", "gender", "mobile", "last_name", "first_name", "anniversary", "email"}
-	rankTemplate = leaderboard.StandardAttributes
-)
+// topTemplate are the fields of a user in the ranked list, in the documented order.
+var topTemplate = []string{"birthday", "gender", "mobile", "last_name", "first_name", "anniversary", "email"}
+
+// rankFields are those in the ranks of a user.
+var rankFields = newFields(leaderboard.StandardAttributes)
 
 // What stands in for a field that the profile lacks.
 const (
@@ -21,57 +20,53 @@ const (
 
 // topFields are the fields of the ranked list: the template, as far as the
 // organisation has the field, then its other extras in the order it names them.
-func topFields(org *leaderboard.Org) []string {
-	var fields []string
-	for _, field := range topTemplate {
-		if isStandard(field) || slices.Contains(org.Enrichment, field) {
-			fields = append(fields, field)
+func topFields(org *leaderboard.Org) *fields {
+	var names []string
+	for _, name := range topTemplate {
+		if isStandard(name) || slices.Contains(org.Enrichment, name) {
+			names = append(names, name)
 		}
 	}
-	for _, field := range org.Enrichment {
-		if !slices.Contains(topTemplate, field) {
-			fields = append(fields, field)
+	for _, name := range org.Enrichment {
+		if !slices.Contains(topTemplate, name) {
+			names = append(names, name)
 		}
 	}
-	return fields
+	return newFields(names)
 }
 
-func isStandard(field string) bool { return slices.Contains(leaderboard.StandardAttributes, field) }
+func isStandard(name string) bool { return slices.Contains(leaderboard.StandardAttributes, name) }
 
-// enrichment is a JSON object of the fields, in their order.
-type enrichment struct {
-	fields     []string
-	attributes map[string]string
+// fields are what an answer tells of a user's profile. All three have one element
+// a field, in the answer's order.
+type fields struct {
+	names []string
+	// labels are the names as their members begin in JSON: {"mobile": and ,"email":
+	labels []string
+	// missing are the values of a user without a profile.
+	missing []string
 }
 
-// MarshalJSON writes every field; encoding/json has no map that keeps its order.
-func (e enrichment) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	for i, field := range e.fields {
-		value, ok := e.attributes[field]
-		switch {
-		case ok:
-		case isStandard(field):
-			value = missingStandard
-		default:
-			value = missingExtra
-		}
-		separator := byte(',')
+func newFields(names []string) *fields {
+	f := &fields{names: names}
+	for i, name := range names {
+		separator, missing := ",", missingExtra
 		if i == 0 {
-			separator = '{'
+			separator = "{"
 		}
-		buf.WriteByte(separator)
-		for j, s := range []string{field, value} {
-			text, err := encode(s)
-			if err != nil {
-				return nil, err
-			}
-			if j == 1 {
-				buf.WriteByte(':')
-			}
-			buf.Write(text)
+		if isStandard(name) {
+			missing = missingStandard
 		}
+		f.labels = append(f.labels, string(appendText([]byte(separator), name))+":")
+		f.missing = append(f.missing, missing)
 	}
-	buf.WriteByte('}')
-	return buf.Bytes(), nil
+	return f
+}
+
+// append appends the values as a JSON object.
+func (f *fields) append(b []byte, values []string) []byte {
+	for i, label := range f.labels {
+		b = appendString(b, label, values[i])
+	}
+	return append(b, '}')
 }

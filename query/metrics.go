@@ -63,10 +63,14 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 // methods are those that get a label of their own: a client may send any word.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
-func (m *metrics) observe(route, method string, status int, elapsed time.Duration) {
-	if !slices.Contains(methods, method) {
-		method = "other"
+// observer gives what counts the answers of a route.
+func (m *metrics) observer(route string) func(method string, status int, elapsed time.Duration) {
+	duration := m.duration.WithLabelValues(route)
+	return func(method string, status int, elapsed time.Duration) {
+		if !slices.Contains(methods, method) {
+			method = "other"
+		}
+		m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+		duration.Observe(elapsed.Seconds())
 	}
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route).Observe(elapsed.Seconds())
 }

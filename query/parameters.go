@@ -24,21 +24,42 @@ const (
 	cappedLimit    = "Page Limit can not be more than 100, capping the page limit to 100"
 )
 
-// topParameters are the parameters of the ranked list, after capping.
+// topParameters are the parameters of the ranked list.
 type topParameters struct {
 	group leaderboard.TargetGroupID
 	rule  leaderboard.TargetRuleID
 	// period is nil when the request names none.
 	period *leaderboard.PeriodID
-	// offset counts pages from 0, size is entries a page, limit is pages in the answer.
-	offset, size, limit int64
-	warnings            list[warning]
+	pages  pages
 }
 
-// first and last are the entries that the answer holds, counted from 0. A page
-// past every board's end keeps its number in the answer.
-func (p *topParameters) first() int64 { return min(p.offset, maxPageOffset) * p.size }
-func (p *topParameters) last() int64  { return p.first() + p.limit*p.size - 1 }
+// pages are a part of a ranked list: offset counts pages from 0, size is entries a
+// page, limit is the number of pages.
+type pages struct {
+	offset, size, limit int64
+}
+
+// first and last are the entries of the pages, counted from 0. A page past every
+// board's end keeps its number in the answer.
+func (p pages) first() int64 { return min(p.offset, maxPageOffset) * p.size }
+func (p pages) last() int64  { return p.first() + p.limit*p.size - 1 }
+
+// capped brings pages into their limits, with a warning for each.
+func (p pages) capped() (capped pages, warnings []string) {
+	if p.offset < 0 {
+		p.offset = 0
+		warnings = append(warnings, negativeOffset)
+	}
+	if p.size > maxPageSize {
+		p.size = maxPageSize
+		warnings = append(warnings, cappedSize)
+	}
+	if p.limit > maxPageLimit {
+		p.limit = maxPageLimit
+		warnings = append(warnings, cappedLimit)
+	}
+	return p, warnings
+}
 
 func parseTopParameters(r *http.Request) (*topParameters, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -58,30 +79,15 @@ func parseTopParameters(r *http.Request) (*topParameters, error) {
 		period := leaderboard.PeriodID(in.parameter("periodId", 0))
 		p.period = &period
 	}
-	p.offset = in.parameter("pageOffset", 0)
-	p.size = in.atLeastOne("pageSize", defaultPageSize)
-	p.limit = in.atLeastOne("pageLimit", defaultPageLimit)
+	p.pages = pages{
+		offset: in.parameter("pageOffset", 0),
+		size:   in.atLeastOne("pageSize", defaultPageSize),
+		limit:  in.atLeastOne("pageLimit", defaultPageLimit),
+	}
 	if in.err != nil {
 		return nil, in.err
 	}
-	p.cap()
 	return p, nil
-}
-
-// cap brings pages into their limits, with a warning for each.
-func (p *topParameters) cap() {
-	if p.offset < 0 {
-		p.offset = 0
-		p.warnings = append(p.warnings, warning{negativeOffset})
-	}
-	if p.size > maxPageSize {
-		p.size = maxPageSize
-		p.warnings = append(p.warnings, warning{cappedSize})
-	}
-	if p.limit > maxPageLimit {
-		p.limit = maxPageLimit
-		p.warnings = append(p.warnings, warning{cappedLimit})
-	}
 }
 
 // numbers reads whole numbers and keeps the first mistake.

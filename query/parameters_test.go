@@ -30,8 +30,9 @@ func TestTopParametersNameTheEntriesOfTheAnswer(t *testing.T) {
 			t.Errorf("%s: %v", c.query, err)
 			continue
 		}
-		if p.first() != c.first || p.last() != c.last || len(p.warnings) != c.warnings {
-			t.Errorf("%s: entries %d to %d, warnings %v", c.query, p.first(), p.last(), p.warnings)
+		pages, warnings := p.pages.capped()
+		if pages.first() != c.first || pages.last() != c.last || len(warnings) != c.warnings {
+			t.Errorf("%s: entries %d to %d, warnings %v", c.query, pages.first(), pages.last(), warnings)
 		}
 	}
 }

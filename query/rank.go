@@ -7,30 +7,11 @@ import (
 	"leaderboard"
 )
 
-// rankData is the data of one user's places.
-type rankData struct {
-	syncTimes
-	CustomerID leaderboard.UserID `json:"customerId"`
-	Enrichment enrichment         `json:"userEnrichmentDetails"`
-	UserRanks  list[userRank]     `json:"userRanks"`
-}
-
-type userRank struct {
-	OrgID         leaderboard.OrgID         `json:"orgId"`
-	TargetGroupID leaderboard.TargetGroupID `json:"targetGroupId"`
-	TargetRuleID  leaderboard.TargetRuleID  `json:"targetRuleId"`
-	PeriodID      leaderboard.PeriodID      `json:"periodId"`
-	AchievedValue leaderboard.Value         `json:"achievedValue"`
-	Rank          int64                     `json:"rank"`
-	activityTimes
-	TotalUsers int64 `json:"totalUsersInTargetGroup"`
-}
-
 // userRanks answers GET and POST /v3.1/leaderboards/user/{userId}. The user's
 // fields are those of the first organisation in scope that has a profile of the
 // user; lastSyncTime is told in the zone of the first organisation in scope,
 // each lastActivityTime in that of the board's own.
-func (s *Server) userRanks(c *call) (*envelope, error) {
+func (s *Server) userRanks(c *call) ([]byte, error) {
 	user, err := strconv.ParseInt(c.PathValue("userId"), 10, 64)
 	if err != nil || user <= 0 {
 		return nil, leaderboard.Errorf(leaderboard.CodeInvalidUserID, "Invalid userId")
@@ -55,14 +36,16 @@ func (s *Server) userRanks(c *call) (*envelope, error) {
 	if c.client.may(AccessEnrichment) {
 		profileOrgs = ids
 	}
-	standings, profile, err := s.store.standings(c.Context(), c.view.layout, boards, c.view.order, leaderboard.UserID(user), profileOrgs)
+	standings, attributes, err := s.store.standings(c.ctx, c.view.layout, boards, c.view.order, leaderboard.UserID(user), profileOrgs)
 	if err != nil {
 		return nil, err
 	}
-	data := newRankData(boards, standings, orgs)
-	data.CustomerID = leaderboard.UserID(user)
-	data.Enrichment = enrichment{rankTemplate, profile.Attributes}
-	return &envelope{Data: data, Warnings: warnings}, nil
+	answer := &envelope{
+		data:     &rankData{user: leaderboard.UserID(user), orgs: orgs, attributes: attributes, boards: boards, standings: standings},
+		warnings: warnings,
+	}
+	c.buffer = answer.appendJSON(c.buffer[:0])
+	return c.buffer, nil
 }
 
 // outside are the organisations that the items name and the ids lack, each once.
@@ -78,16 +61,16 @@ func (asked *rankItems) outside(ids []leaderboard.OrgID) []leaderboard.OrgID {
 
 // find is the boards asked for, in the order of the request, and a warning for
 // each item that names none.
-func (v *view) find(asked *rankItems, orgs scope, now leaderboard.Millis) ([]leaderboard.Board, list[warning]) {
+func (v *view) find(asked *rankItems, orgs scope, now leaderboard.Millis) ([]leaderboard.Board, []string) {
 	if asked.all {
 		return v.current(orgs.ids(), now), nil
 	}
 	warnings := asked.warnings
 	var boards []leaderboard.Board
 	for _, item := range asked.items {
-		board, problem := item.find(v.catalog, now)
-		if problem != nil {
-			warnings = append(warnings, *problem)
+		board, warning := item.find(v.catalog, now)
+		if warning != "" {
+			warnings = append(warnings, warning)
 			continue
 		}
 		boards = append(boards, board)
@@ -117,25 +100,48 @@ func (v *view) order(b leaderboard.Board) leaderboard.Order {
 	return v.catalog.Group(b.Group).Target(b.Rule).Order
 }
 
-// newRankData leaves out the boards on which the user does not stand.
-func newRankData(boards []leaderboard.Board, standings []*standing, orgs scope) rankData {
-	var ranks list[userRank]
-	var synced *leaderboard.Millis
-	for i, st := range standings {
+// rankData is the data of one user's places. A standing is nil where the user is
+// not on the board: that one is left out.
+type rankData struct {
+	user leaderboard.UserID
+	orgs scope
+	// attributes are the values of rankFields.
+	attributes []string
+	boards     []leaderboard.Board
+	standings  []*standing
+}
+
+func (d *rankData) appendJSON(b []byte) []byte {
+	b = appendSyncTimes(append(b, '{'), d.synced(), d.orgs[0].Location())
+	b = appendNumber(b, `,"customerId":`, d.user)
+	b = rankFields.append(append(b, `,"userEnrichmentDetails":`...), d.attributes)
+	b = append(b, `,"userRanks":[`...)
+	separator := `{"orgId":`
+	for i, st := range d.standings {
 		if st == nil {
 			continue
 		}
-		b := boards[i]
-		ranks = append(ranks, userRank{
-			OrgID: b.Org, TargetGroupID: b.Group, TargetRuleID: b.Rule, PeriodID: b.Period,
-			AchievedValue: st.entry.Value,
-			Rank:          st.rank,
-			activityTimes: newActivityTimes(st.entry.LastActivity, orgs.org(b.Org).Location()),
-			TotalUsers:    st.total,
-		})
-		if synced == nil || (st.synced != nil && *st.synced > *synced) {
-			synced = st.synced
+		b = appendNumber(b, separator, d.boards[i].Org)
+		b = appendNumber(b, `,"targetGroupId":`, d.boards[i].Group)
+		b = appendNumber(b, `,"targetRuleId":`, d.boards[i].Rule)
+		b = appendNumber(b, `,"periodId":`, d.boards[i].Period)
+		b = appendValue(b, `,"achievedValue":`, st.entry.Value)
+		b = appendNumber(b, `,"rank":`, st.rank)
+		b = appendActivityTimes(b, st.entry.LastActivity, d.orgs.org(d.boards[i].Org).Location())
+		b = appendNumber(b, `,"totalUsersInTargetGroup":`, st.total)
+		b = append(b, '}')
+		separator = `,{"orgId":`
+	}
+	return append(b, "]}"...)
+}
+
+// synced is the latest lastSyncTime of the boards on which the user stands.
+func (d *rankData) synced() *leaderboard.Millis {
+	var latest *leaderboard.Millis
+	for _, st := range d.standings {
+		if st != nil && (latest == nil || (st.synced != nil && *st.synced > *latest)) {
+			latest = st.synced
 		}
 	}
-	return rankData{syncTimes: newSyncTimes(synced, orgs[0].Location()), UserRanks: ranks}
+	return latest
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"leaderboard"
@@ -23,27 +25,36 @@ type route struct {
 	answer  endpoint
 }
 
-// endpoint answers a call, or says why not; see errorFor.
-type endpoint func(*call) (*envelope, error)
+// endpoint makes the body of the answer to a call, or says why not; see errorFor.
+type endpoint func(*call) ([]byte, error)
 
 // call is a request with what the middleware found out about it.
 type call struct {
 	*http.Request
+	// ctx ends with the request and with its time, from limitTime on.
+	ctx context.Context
+	// buffer may hold the body. It is used again for other calls.
+	buffer []byte
 	// client is who calls, from authenticate on.
 	client *account
 	// view is the catalog and layout that the whole answer is made from, from withView on.
 	view *view
 }
 
-// routes is every route of the API.
-func (s *Server) routes() http.Handler {
+// gatewayPrefix is where the documented API lives; every route is served with and without it.
+const gatewayPrefix = "/api_gateway/intouch-api-v3"
+
+// Handler serves every route of the API, under both of its prefixes.
+func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range []route{
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, AccessTop, true, s.topRanked},
 		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, AccessRank, false, s.userRanks},
 	} {
 		rt.answer = s.middleware(rt)
-		mux.Handle(rt.pattern, s.serve(rt))
+		handler := s.serve(rt)
+		mux.Handle(rt.pattern, handler)
+		mux.Handle(gatewayPrefix+rt.pattern, handler)
 	}
 	mux.Handle("/", s.serve(route{pattern: "/", answer: noRoute}))
 	return mux
@@ -68,39 +79,51 @@ func (s *Server) middleware(rt route) endpoint {
 
 // serve runs the endpoint and measures it.
 func (s *Server) serve(rt route) http.HandlerFunc {
+	observe := s.metrics.observer(rt.pattern)
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
 		r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyBytes)
-		c := &call{Request: r}
-		answer, err := rt.answer(c)
-		status := s.write(w, rt, answer, err)
+		buffer := buffers.Get().(*[]byte)
+		c := &call{Request: r, buffer: *buffer}
+		body, err := rt.answer(c)
+		status := s.write(w, rt, body, err)
+		*buffer = c.buffer
+		buffers.Put(buffer)
 		elapsed := time.Since(start)
-		s.metrics.observe(rt.pattern, r.Method, status, elapsed)
-		s.log.Debug("request", "client", c.client.name(), "route", rt.pattern, "status", status, "duration", elapsed)
+		observe(r.Method, status, elapsed)
+		if s.log.Enabled(r.Context(), slog.LevelDebug) {
+			s.log.Debug("request", "client", c.client.name(), "route", rt.pattern, "status", status, "duration", elapsed)
+		}
 	}
 }
 
-func noRoute(*call) (*envelope, error) {
+// buffers are those of calls that are over.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func noRoute(*call) ([]byte, error) {
 	return nil, leaderboard.Errorf(leaderboard.CodeNotFound, "There is no such resource")
 }
 
 func (s *Server) recoverPanics(next endpoint) endpoint {
-	return func(c *call) (answer *envelope, err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				s.metrics.panics.Inc()
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
+	return func(c *call) (body []byte, err error) {
+		defer s.recoverPanic(&err)
 		return next(c)
+	}
+}
+
+// recoverPanic is to be deferred; it makes an error of a panic.
+func (s *Server) recoverPanic(err *error) {
+	if p := recover(); p != nil {
+		s.metrics.panics.Inc()
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}
 }
 
 func allowMethods(methods []string) func(endpoint) endpoint {
 	return func(next endpoint) endpoint {
-		return func(c *call) (*envelope, error) {
+		return func(c *call) ([]byte, error) {
 			if !slices.Contains(methods, c.Method) {
 				told := leaderboard.Errorf(leaderboard.CodeMethodNotAllowed, "This resource does not support the method, see the header Allow")
 				return nil, &refusal{told, "Allow", strings.Join(methods, ", ")}
@@ -111,18 +134,18 @@ func allowMethods(methods []string) func(endpoint) endpoint {
 }
 
 func (s *Server) limitTime(next endpoint) endpoint {
-	return func(c *call) (*envelope, error) {
-		ctx, cancel := context.WithTimeout(c.Context(), s.requestTimeout)
+	return func(c *call) ([]byte, error) {
+		var cancel context.CancelFunc
+		c.ctx, cancel = context.WithTimeout(c.Context(), s.requestTimeout)
 		defer cancel()
-		c.Request = c.WithContext(ctx)
 		return next(c)
 	}
 }
 
 func (s *Server) authenticate(next endpoint) endpoint {
-	return func(c *call) (*envelope, error) {
+	return func(c *call) ([]byte, error) {
 		id, secret, _ := c.BasicAuth()
-		client, err := s.guard.authenticate(c.Context(), id, secret)
+		client, err := s.guard.authenticate(c.ctx, id, secret)
 		switch {
 		case errors.Is(err, errWrongCredentials):
 			told := leaderboard.Errorf(leaderboard.CodeUnauthenticated, "Authentication failed. Please check username and password")
@@ -136,7 +159,7 @@ func (s *Server) authenticate(next endpoint) endpoint {
 }
 
 func (s *Server) limitRate(next endpoint) endpoint {
-	return func(c *call) (*envelope, error) {
+	return func(c *call) ([]byte, error) {
 		if wait := c.client.delay(s.now()); wait > 0 {
 			return nil, retryAfter(leaderboard.CodeTooManyRequests, "Too many requests, please slow down", wait)
 		}
@@ -146,7 +169,7 @@ func (s *Server) limitRate(next endpoint) endpoint {
 
 func requireAccess(access Access) func(endpoint) endpoint {
 	return func(next endpoint) endpoint {
-		return func(c *call) (*envelope, error) {
+		return func(c *call) ([]byte, error) {
 			if !c.client.may(access) {
 				return nil, leaderboard.Errorf(leaderboard.CodeAccessDenied, "Not authorized. Access is denied!")
 			}
@@ -156,7 +179,7 @@ func requireAccess(access Access) func(endpoint) endpoint {
 }
 
 func (s *Server) withView(next endpoint) endpoint {
-	return func(c *call) (*envelope, error) {
+	return func(c *call) ([]byte, error) {
 		c.view = s.state.Load().view
 		if c.view == nil {
 			return nil, unavailable()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +53,7 @@ type Server struct {
 	guard           *guard
 	store           *store
 	catalog         *catalogReader
+	tops            *shared[topQuestion]
 	state           atomic.Pointer[state]
 }
 
@@ -73,7 +73,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.state.Store(&state{problem: errors.New("the catalog has not been read from Redis yet")})
 	s.metrics = newMetrics(cfg.Registerer, s.catalogAge)
-	s.store = &store{redis: cfg.Redis, log: cfg.Log, metrics: s.metrics}
+	s.store = &store{redis: cfg.Redis, lanes: newLanes(cfg.Redis, cfg.RequestTimeout), log: cfg.Log, metrics: s.metrics}
+	s.tops = newShared(s.readTop)
 	s.catalog = &catalogReader{redis: cfg.Redis, log: cfg.Log}
 	return s, nil
 }
@@ -116,18 +117,6 @@ func (cfg *Config) complete() error {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return nil
-}
-
-// gatewayPrefix is where the documented API lives; every route is served with and without it.
-const gatewayPrefix = "/api_gateway/intouch-api-v3"
-
-// Handler serves the API under both of its prefixes.
-func (s *Server) Handler() http.Handler {
-	api := s.routes()
-	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.Handle(gatewayPrefix+"/", http.StripPrefix(gatewayPrefix, api))
-	return mux
 }
 
 // Run keeps the catalog and the boards' layout fresh from Redis until ctx ends.

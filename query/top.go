@@ -1,27 +1,18 @@
 package query
 
 import (
+	"context"
+
 	"leaderboard"
 )
 
-// topData is the data of the ranked list of one target.
-type topData struct {
-	syncTimes
-	TargetGroupID   leaderboard.TargetGroupID `json:"targetGroupId"`
-	TargetGroupName string                    `json:"targetGroupName"`
-	PeriodID        leaderboard.PeriodID      `json:"periodId"`
-	PeriodRefCode   string                    `json:"periodRefCode"`
-	TargetRuleID    leaderboard.TargetRuleID  `json:"targetRuleId"`
-	TargetRuleName  string                    `json:"targetRuleName"`
-	Rankings        list[ranking]             `json:"rankings"`
-}
-
-type ranking struct {
-	Rank          int64              `json:"rank"`
-	UserID        leaderboard.UserID `json:"userId"`
-	AchievedValue leaderboard.Value  `json:"achievedValue"`
-	activityTimes
-	Enrichment enrichment `json:"userEnrichmentDetails"`
+// topQuestion is all that an answer with a ranked list depends on, besides Redis.
+type topQuestion struct {
+	view  *view
+	board topBoard
+	pages pages
+	// enriched is whether the client may see the users' fields.
+	enriched bool
 }
 
 // topBoard is the board that a ranked list shows, with what the catalog says of it.
@@ -33,7 +24,7 @@ type topBoard struct {
 }
 
 // topRanked answers GET /v3.1/leaderboards/targetGroups/{targetGroupId}.
-func (s *Server) topRanked(c *call) (*envelope, error) {
+func (s *Server) topRanked(c *call) ([]byte, error) {
 	p, err := parseTopParameters(c.Request)
 	if err != nil {
 		return nil, err
@@ -46,56 +37,61 @@ func (s *Server) topRanked(c *call) (*envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := findTopBoard(c.view.catalog, orgs, p, leaderboard.MillisOf(s.now()))
+	board, err := findTopBoard(c.view.catalog, orgs, p, leaderboard.MillisOf(s.now()))
 	if err != nil {
 		return nil, err
 	}
-	board := leaderboard.Board{Org: b.org.OrgID, Group: b.group.TargetGroupID, Rule: b.target.TargetRuleID, Period: b.period.PeriodID}
-	page, err := s.store.page(c.Context(), c.view.layout, board, b.target.Order, p.first(), p.last())
+	body, err := s.tops.answer(c.ctx, topQuestion{view: c.view, board: board, pages: p.pages, enriched: c.client.may(AccessEnrichment)})
+	if err != nil && c.ctx.Err() != nil {
+		return nil, s.store.failed("wait for a page", err)
+	}
+	return body, err
+}
+
+// readTop makes the answer to a question, for all who ask it at this time.
+func (s *Server) readTop(q topQuestion) (body []byte, err error) {
+	defer s.recoverPanic(&err)
+	ctx, cancel := context.WithTimeout(context.Background(), s.requestTimeout)
+	defer cancel()
+	pages, warnings := q.pages.capped()
+	page, err := s.store.page(ctx, q.view.layout, q.board.board(), q.board.target.Order, pages.first(), pages.last())
 	if err != nil {
 		return nil, err
 	}
-	profiles := make([]leaderboard.Profile, len(page.entries))
-	if c.client.may(AccessEnrichment) {
-		if profiles, err = s.store.profiles(c.Context(), board.Org, page.entries); err != nil {
+	fields := topFields(q.board.org)
+	records := make([]any, len(page.entries))
+	if q.enriched {
+		if records, err = s.store.profiles(ctx, q.board.org.OrgID, page.entries); err != nil {
 			return nil, err
 		}
 	}
-	return &envelope{
-		Pagination: &pagination{Limit: p.size, Offset: p.offset, Total: page.total},
-		Data: topData{
-			syncTimes:       newSyncTimes(page.synced, b.org.Location()),
-			TargetGroupID:   b.group.TargetGroupID,
-			TargetGroupName: b.group.Name,
-			PeriodID:        b.period.PeriodID,
-			PeriodRefCode:   b.period.RefCode,
-			TargetRuleID:    b.target.TargetRuleID,
-			TargetRuleName:  b.target.Name,
-			Rankings:        b.rankings(page.entries, profiles, p.first()),
-		},
-		Warnings: p.warnings,
-	}, nil
+	answer := &envelope{
+		pagination: &pagination{limit: pages.size, offset: pages.offset, total: page.total},
+		data:       &topData{topBoard: q.board, page: page, before: pages.first(), fields: fields, attributes: s.store.attributes(fields, records)},
+		warnings:   warnings,
+	}
+	return answer.appendJSON(make([]byte, 0, 1024+512*len(page.entries))), nil
 }
 
 // findTopBoard checks group, leaderboard, rule and period, in this order. A
 // group of an organisation out of scope does not exist for the caller.
-func findTopBoard(catalog *leaderboard.Catalog, orgs scope, p *topParameters, now leaderboard.Millis) (*topBoard, error) {
+func findTopBoard(catalog *leaderboard.Catalog, orgs scope, p *topParameters, now leaderboard.Millis) (topBoard, error) {
 	group := catalog.Group(p.group)
 	if group == nil || !group.Active || orgs.org(group.OrgID) == nil {
-		return nil, leaderboard.Errorf(leaderboard.CodeGroupNotFound, "Target group not found or deactivated")
+		return topBoard{}, leaderboard.Errorf(leaderboard.CodeGroupNotFound, "Target group not found or deactivated")
 	}
 	if !group.LeaderboardEnabled {
-		return nil, leaderboard.Errorf(leaderboard.CodeGroupDisabled, "Leaderboard is not enabled for the target group")
+		return topBoard{}, leaderboard.Errorf(leaderboard.CodeGroupDisabled, "Leaderboard is not enabled for the target group")
 	}
 	target := group.Target(p.rule)
 	if target == nil {
-		return nil, leaderboard.Errorf(leaderboard.CodeRuleNotOfGroup, "target rule id doesn't belong to target group")
+		return topBoard{}, leaderboard.Errorf(leaderboard.CodeRuleNotOfGroup, "target rule id doesn't belong to target group")
 	}
 	period := findPeriod(group, p.period, now)
 	if period == nil {
-		return nil, leaderboard.Errorf(leaderboard.CodePeriodNotFound, "Target Period not found for the target")
+		return topBoard{}, leaderboard.Errorf(leaderboard.CodePeriodNotFound, "Target Period not found for the target")
 	}
-	return &topBoard{org: orgs.org(group.OrgID), group: group, target: target, period: period}, nil
+	return topBoard{org: orgs.org(group.OrgID), group: group, target: target, period: period}, nil
 }
 
 // findPeriod is the group's period of that id, or the one running now when id is nil.
@@ -106,19 +102,41 @@ func findPeriod(group *leaderboard.TargetGroup, id *leaderboard.PeriodID, now le
 	return group.Period(*id)
 }
 
-// rankings tells the entries, of which the first has before others ahead of it.
-func (b *topBoard) rankings(entries []leaderboard.Entry, profiles []leaderboard.Profile, before int64) list[ranking] {
-	fields := topFields(b.org)
-	zone := b.org.Location()
-	rankings := make(list[ranking], len(entries))
-	for i, e := range entries {
-		rankings[i] = ranking{
-			Rank:          before + int64(i) + 1,
-			UserID:        e.UserID,
-			AchievedValue: e.Value,
-			activityTimes: newActivityTimes(e.LastActivity, zone),
-			Enrichment:    enrichment{fields, profiles[i].Attributes},
+func (b *topBoard) board() leaderboard.Board {
+	return leaderboard.Board{Org: b.org.OrgID, Group: b.group.TargetGroupID, Rule: b.target.TargetRuleID, Period: b.period.PeriodID}
+}
+
+// topData is the data of the ranked list of one target.
+type topData struct {
+	topBoard
+	page page
+	// before is how many entries of the board are ahead of the page's.
+	before int64
+	fields *fields
+	// attributes are the values of the fields of each entry's user.
+	attributes [][]string
+}
+
+func (d *topData) appendJSON(b []byte) []byte {
+	zone := d.org.Location()
+	b = appendSyncTimes(append(b, '{'), d.page.synced, zone)
+	b = appendNumber(b, `,"targetGroupId":`, d.group.TargetGroupID)
+	b = appendString(b, `,"targetGroupName":`, d.group.Name)
+	b = appendNumber(b, `,"periodId":`, d.period.PeriodID)
+	b = appendString(b, `,"periodRefCode":`, d.period.RefCode)
+	b = appendNumber(b, `,"targetRuleId":`, d.target.TargetRuleID)
+	b = appendString(b, `,"targetRuleName":`, d.target.Name)
+	b = append(b, `,"rankings":[`...)
+	for i, e := range d.page.entries {
+		if i > 0 {
+			b = append(b, ',')
 		}
+		b = appendNumber(b, `{"rank":`, d.before+int64(i)+1)
+		b = appendNumber(b, `,"userId":`, e.UserID)
+		b = appendValue(b, `,"achievedValue":`, e.Value)
+		b = appendActivityTimes(b, e.LastActivity, zone)
+		b = d.fields.append(append(b, `,"userEnrichmentDetails":`...), d.attributes[i])
+		b = append(b, '}')
 	}
-	return rankings
+	return append(b, "]}"...)
 }
