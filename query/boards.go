@@ -98,21 +98,20 @@ func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []l
 	if len(entries) == 0 {
 		return nil, nil
 	}
-	key := leaderboard.ProfilesKey(org)
-	args := make([]any, 2, 2+len(entries))
-	args[0], args[1] = "hmget", key
-	for _, e := range entries {
-		args = append(args, int64(e.UserID))
+	users := make([]any, len(entries))
+	for i, e := range entries {
+		users[i] = int64(e.UserID)
 	}
-	command := redis.NewCmd(ctx, args...)
-	if err := s.lanes.ask(ctx, read{key, command}); err != nil {
+	r := profilesRead(org, users)
+	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
 		return nil, s.failed("read profiles", err)
 	}
-	records, _ := command.Val().([]any)
-	if len(records) != len(entries) {
-		return nil, fmt.Errorf("%d profiles of %d users", len(records), len(entries))
-	}
-	return records, nil
+	return r.replies, nil
+}
+
+// profilesRead asks for the records of users of an organisation.
+func profilesRead(org leaderboard.OrgID, users []any) *read {
+	return &read{command: commandHead{key: leaderboard.ProfilesKey(org)}, items: len(users), args: users}
 }
 
 // attributes are the values of the fields in each record.

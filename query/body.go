@@ -2,7 +2,7 @@ package query
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,28 +46,45 @@ func parseRankItems(r *http.Request, own leaderboard.OrgID) (*rankItems, error) 
 	if len(body) == 0 {
 		return &rankItems{all: true}, nil
 	}
-	var raw []json.RawMessage
-	switch {
-	case !json.Valid(body):
-		return nil, invalidInput("the body is not valid JSON")
-	case body[0] == '{':
-		raw = []json.RawMessage{body}
-	case body[0] != '[' || json.Unmarshal(body, &raw) != nil:
-		return nil, invalidInput("the body must be an object or an array of objects")
-	}
+	return readRankItems(string(body), own)
+}
+
+// readRankItems tells a mistake in an item only when all of the body is JSON.
+func readRankItems(body string, own leaderboard.OrgID) (*rankItems, error) {
+	r := newJSONReader(body)
+	defer r.free()
 	asked := &rankItems{}
-	if len(raw) > maxItems {
-		raw = raw[:maxItems]
-		asked.warnings = append(asked.warnings, tooManyItems)
-	}
-	for i, data := range raw {
-		item, err := parseRankItem(i, data, own)
-		if err != nil {
-			return nil, err
+	var mistake, malformed error
+	count := 0
+	next := func(i int) error {
+		count++
+		if i >= maxItems || mistake != nil {
+			_, err := r.value()
+			return err
+		}
+		item, err := readRankItem(r, own)
+		if wrong, ok := errors.AsType[itemError](err); ok {
+			mistake, err = invalidInput("[%d]%s", i, wrong), nil
 		}
 		asked.items = append(asked.items, item)
+		return err
 	}
-	return asked, nil
+	switch {
+	case r.isArray():
+		malformed = r.array(next)
+	case r.isObject():
+		malformed = next(0)
+	default:
+		mistake = invalidInput("the body must be an object or an array of objects")
+		_, malformed = r.value()
+	}
+	if malformed != nil || r.end() != nil {
+		return nil, invalidInput("the body is not valid JSON")
+	}
+	if count > maxItems {
+		asked.warnings = append(asked.warnings, tooManyItems)
+	}
+	return asked, mistake
 }
 
 // readBody is the body without the white space around it.
@@ -95,39 +112,54 @@ func isJSON(contentType string) bool {
 	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
 }
 
-func parseRankItem(i int, data json.RawMessage, own leaderboard.OrgID) (rankItem, error) {
-	var fields struct {
-		OrgID         json.RawMessage `json:"orgId"`
-		TargetGroupID json.RawMessage `json:"targetGroupId"`
-		TargetRuleID  json.RawMessage `json:"targetRuleId"`
-		PeriodID      json.RawMessage `json:"periodId"`
+// itemError says what is wrong with an item, behind the item's name.
+type itemError string
+
+func (e itemError) Error() string { return string(e) }
+
+// readRankItem reads one item. An error other than an itemError is that of the JSON.
+func readRankItem(r *jsonReader, own leaderboard.OrgID) (rankItem, error) {
+	if !r.isObject() {
+		_, err := r.value()
+		return rankItem{}, cmp.Or(err, error(itemError(" must be an object")))
 	}
-	if data[0] != '{' || json.Unmarshal(data, &fields) != nil {
-		return rankItem{}, invalidInput("[%d] must be an object", i)
-	}
-	item := rankItem{org: own}
-	var err error
-	id := func(name string, raw json.RawMessage) int64 {
-		n, parseErr := strconv.ParseInt(string(raw), 10, 64)
+	var org, group, rule, period string
+	err := r.object(func(name string) error {
+		value, err := r.value()
+		switch {
+		case strings.EqualFold(name, "orgId"):
+			org = value
+		case strings.EqualFold(name, "targetGroupId"):
+			group = value
+		case strings.EqualFold(name, "targetRuleId"):
+			rule = value
+		case strings.EqualFold(name, "periodId"):
+			period = value
+		}
+		return err
+	})
+	id := func(name, value string) int64 {
+		n, parseErr := strconv.ParseInt(value, 10, 64)
 		if err == nil && (parseErr != nil || n <= 0) {
-			err = invalidInput("[%d].%s must be a positive whole number", i, name)
+			err = itemError("." + name + " must be a positive whole number")
 		}
 		return n
 	}
-	if isGiven(fields.OrgID) {
-		item.org = leaderboard.OrgID(id("orgId", fields.OrgID))
+	item := rankItem{org: own}
+	if isGiven(org) {
+		item.org = leaderboard.OrgID(id("orgId", org))
 	}
-	item.group = leaderboard.TargetGroupID(id("targetGroupId", fields.TargetGroupID))
-	item.rule = leaderboard.TargetRuleID(id("targetRuleId", fields.TargetRuleID))
-	if isGiven(fields.PeriodID) {
-		period := leaderboard.PeriodID(id("periodId", fields.PeriodID))
+	item.group = leaderboard.TargetGroupID(id("targetGroupId", group))
+	item.rule = leaderboard.TargetRuleID(id("targetRuleId", rule))
+	if isGiven(period) {
+		period := leaderboard.PeriodID(id("periodId", period))
 		item.period = &period
 	}
 	return item, err
 }
 
 // isGiven is false for an optional field that is absent or null.
-func isGiven(raw json.RawMessage) bool { return raw != nil && string(raw) != "null" }
+func isGiven(value string) bool { return value != "" && value != "null" }
 
 // find checks group, leaderboard, rule and period, in this order; the warning
 // says which of them is not as the item has it, and is empty when all are.

@@ -21,7 +21,14 @@ func TestRankItemsOfABody(t *testing.T) {
 		`[{"targetGroupId":2,"targetRuleId":3,"orgId":true}]`:                                                   "300004: Invalid input: [0].orgId must be a positive whole number",
 		`[{"targetGroupId":2,"targetRuleId":3},null]`:                                                           "300004: Invalid input: [1] must be an object",
 		`[{"targetGroupId":2,"targetRuleId":3}]]`:                                                               "300004: Invalid input: the body is not valid JSON",
-		`7`: "300004: Invalid input: the body must be an object or an array of objects",
+		`[{"targetGroupId":0,"targetRuleId":3},{]`:                                                              "300004: Invalid input: the body is not valid JSON",
+		`[{"targetRuleId":"x"},5]`:                                                                              "300004: Invalid input: [0].targetGroupId must be a positive whole number",
+		`[{"targetRuleId":0,"orgId":0,"targetGroupId":2}]`:                                                      "300004: Invalid input: [0].orgId must be a positive whole number",
+		`[{"TARGETGROUPID":9,"targetGroupId":2,"target\u0052uleId":3}]`:                                         "[1:2:3:now]",
+		`[{"targetGroupId":2,"targetRuleId":3},]`:                                                               "300004: Invalid input: the body is not valid JSON",
+		`{"targetGroupId":2,"targetRuleId":3},`:                                                                 "300004: Invalid input: the body is not valid JSON",
+		`"a`:                                                                                                    "300004: Invalid input: the body is not valid JSON",
+		`7`:                                                                                                     "300004: Invalid input: the body must be an object or an array of objects",
 	} {
 		asked, err := parseRankItems(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)), 1)
 		got := fmt.Sprint(err)

@@ -2,7 +2,7 @@ package query
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -10,9 +10,9 @@ import (
 )
 
 // lanes carry the reads of many requests to Redis together: those that come while
-// a pipeline is under way share the next one. With nothing under way a read goes
-// at once. Each node of a cluster has a lane, so that one which does not answer
-// holds up nobody else's reads.
+// a pipeline is under way share the next one, and in it those that ask the same
+// share one command. With nothing under way a read goes at once. Each node of a
+// cluster has a lane, so that one which does not answer holds up nobody else's reads.
 type lanes struct {
 	client redis.UniversalClient
 	// timeout bounds a pipeline, whoever waits for it.
@@ -25,24 +25,45 @@ type lanes struct {
 const (
 	// maxPipelines are under way in a lane at once.
 	maxPipelines = 2
-	// maxCommands are in a pipeline, but for the last request's.
-	maxCommands = 512
+	// maxPipelineItems are in a pipeline, but for the last request's.
+	maxPipelineItems = 1000
+	// maxCommandItems are in a command, but for the last request's: all of Redis
+	// waits while it answers one.
+	maxCommandItems = 100
 )
 
 func newLanes(client redis.UniversalClient, timeout time.Duration) *lanes {
 	return &lanes{client: client, timeout: timeout, byNode: map[string]*lane{}}
 }
 
-// read is one command and the key, or one of the keys, that it reads.
+// read asks for some items of which one command can answer many.
 type read struct {
-	key     string
-	command *redis.Cmd
+	command commandHead
+	items   int
+	// keys and args are those of the items, as many for each.
+	keys, args []any
+	// replies has one for each item, unless there is an error.
+	replies []any
+	err     error
 }
 
-// ask waits for all replies. The error is the first that is not [redis.Nil], or
-// ctx's when that ends first; the commands are not to be looked at then. The reads
-// of one call may be answered at different moments.
-func (l *lanes) ask(ctx context.Context, reads ...read) error {
+// commandHead is what the reads have in common that a command may answer together:
+// HMGET of a hash or, with a script, what that tells for two keys of a slot.
+type commandHead struct {
+	script      *script
+	key, second string
+}
+
+// script only reads. It answers with an array of an element for each item, and does
+// not fail for what is wrong with one of them: others may ask for the rest.
+type script struct{ hash, source string }
+
+func newScript(source string) *script { return &script{redis.NewScript(source).Hash(), source} }
+
+// ask waits until all reads have their replies. The error is the first of theirs,
+// or ctx's when that ends first; the reads are not to be looked at then. Reads of
+// different commands may be answered at different moments.
+func (l *lanes) ask(ctx context.Context, reads []*read) error {
 	for _, p := range l.load(ctx, reads) {
 		select {
 		case <-p.delivered:
@@ -51,18 +72,26 @@ func (l *lanes) ask(ctx context.Context, reads ...read) error {
 		}
 	}
 	for _, r := range reads {
-		if err := r.command.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return err
+		if r.err != nil {
+			return r.err
 		}
 	}
 	return nil
 }
 
+// parcel is what one request reads from one node.
+type parcel struct {
+	lane  *lane
+	reads []*read
+	// delivered is closed once every read has its replies or its error.
+	delivered chan struct{}
+}
+
 // load hands the reads over to their lanes.
-func (l *lanes) load(ctx context.Context, reads []read) []*parcel {
+func (l *lanes) load(ctx context.Context, reads []*read) []*parcel {
 	var parcels []*parcel
 	for _, r := range reads {
-		lane := l.of(ctx, r.key)
+		lane := l.of(ctx, r.command.key)
 		i := 0
 		for i < len(parcels) && parcels[i].lane != lane {
 			i++
@@ -70,7 +99,7 @@ func (l *lanes) load(ctx context.Context, reads []read) []*parcel {
 		if i == len(parcels) {
 			parcels = append(parcels, &parcel{lane: lane, delivered: make(chan struct{})})
 		}
-		parcels[i].commands = append(parcels[i].commands, r.command)
+		parcels[i].reads = append(parcels[i].reads, r)
 	}
 	for _, p := range parcels {
 		p.lane.add(p)
@@ -93,14 +122,6 @@ func (l *lanes) of(ctx context.Context, key string) *lane {
 		l.byNode[node] = &lane{client: l.client, timeout: l.timeout}
 	}
 	return l.byNode[node]
-}
-
-// parcel is what one request reads from one node.
-type parcel struct {
-	lane     *lane
-	commands []redis.Cmder
-	// delivered is closed once every command has its reply or its error.
-	delivered chan struct{}
 }
 
 // lane sends one pipeline after another to a node.
@@ -134,9 +155,11 @@ func (l *lane) run() {
 func (l *lane) take() []*parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n, commands := 0, 0
-	for n < len(l.waiting) && commands < maxCommands {
-		commands += len(l.waiting[n].commands)
+	n, items := 0, 0
+	for n < len(l.waiting) && items < maxPipelineItems {
+		for _, r := range l.waiting[n].reads {
+			items += r.items
+		}
 		n++
 	}
 	if n == 0 {
@@ -148,15 +171,100 @@ func (l *lane) take() []*parcel {
 	return taken
 }
 
+// send delivers what the parcels ask for, in one round trip or in two when the
+// node has not seen a script yet.
 func (l *lane) send(parcels []*parcel) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
-	pipe := l.client.Pipeline()
-	for _, p := range parcels {
-		_ = pipe.BatchProcess(ctx, p.commands...) // only queues
+	commands := gather(parcels)
+	l.exec(ctx, commands, false)
+	var unknown []*command
+	for _, c := range commands {
+		if redis.HasErrorPrefix(c.cmd.Err(), "NOSCRIPT") {
+			unknown = append(unknown, c)
+		}
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
+	l.exec(ctx, unknown, true)
+	for _, c := range commands {
+		c.deliver()
+	}
 	for _, p := range parcels {
 		close(p.delivered)
+	}
+}
+
+// exec sends the commands, scripts by their hash or in full.
+func (l *lane) exec(ctx context.Context, commands []*command, inFull bool) {
+	pipe := l.client.Pipeline()
+	for _, c := range commands {
+		c.cmd = redis.NewCmd(ctx, c.args(inFull)...)
+		_ = pipe.Process(ctx, c.cmd) // only queues
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+}
+
+// command is some reads of one head.
+type command struct {
+	head  commandHead
+	reads []*read
+	items int
+	cmd   *redis.Cmd
+}
+
+// gather makes as few commands as it may of all reads of the parcels.
+func gather(parcels []*parcel) []*command {
+	var commands []*command
+	latest := map[commandHead]*command{}
+	for _, p := range parcels {
+		for _, r := range p.reads {
+			c := latest[r.command]
+			if c == nil || c.items >= maxCommandItems {
+				c = &command{head: r.command}
+				latest[r.command] = c
+				commands = append(commands, c)
+			}
+			c.reads = append(c.reads, r)
+			c.items += r.items
+		}
+	}
+	return commands
+}
+
+func (c *command) args(inFull bool) []any {
+	args := make([]any, 0, 5+5*c.items)
+	switch {
+	case c.head.script == nil:
+		args = append(args, "hmget", c.head.key)
+	case inFull:
+		args = append(args, "eval_ro", c.head.script.source)
+	default:
+		args = append(args, "evalsha_ro", c.head.script.hash)
+	}
+	if c.head.script != nil {
+		count := len(args)
+		args = append(args, 0, c.head.key, c.head.second)
+		for _, r := range c.reads {
+			args = append(args, r.keys...)
+		}
+		args[count] = len(args) - count - 1
+	}
+	for _, r := range c.reads {
+		args = append(args, r.args...)
+	}
+	return args
+}
+
+// deliver gives every read its part of the reply.
+func (c *command) deliver() {
+	replies, _ := c.cmd.Val().([]any)
+	err := c.cmd.Err()
+	if err == nil && len(replies) != c.items {
+		err = fmt.Errorf("redis told of %d items, not of %d", len(replies), c.items)
+	}
+	for _, r := range c.reads {
+		if r.err = err; err != nil {
+			continue
+		}
+		r.replies, replies = replies[:r.items], replies[r.items:]
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/redis/go-redis/v9"
-
 	"leaderboard"
 )
 
@@ -19,30 +17,36 @@ type standing struct {
 	synced *leaderboard.Millis
 }
 
-// standingsSource finds a user's members from their times, and with them the user's
-// places and scores on boards of one shard. KEYS: boards, rules, then rank and users
-// of each board; ARGV: the user's field, the user's half of the member, then the
-// boards. In place of a board on which the user does not stand there is false.
-const standingsSource = `
-local synced = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
-local rules = redis.call('HMGET', KEYS[2], unpack(ARGV, 3))
-local standings = {}
-for i = 1, #ARGV - 2 do
+// standingsScript finds members from their times, and with them their places and
+// scores, on boards of one shard. KEYS: boards, rules, then rank and users of each
+// item; ARGV: of each item the user's field, the user's half of the member, and the
+// board. In place of a standing there is false where the user is not on the board, and
+// the text of the error where reading failed.
+var standingsScript = newScript(`
+local boards = {}
+for i = 3, #ARGV, 3 do boards[i / 3] = ARGV[i] end
+local synced = redis.call('HMGET', KEYS[1], unpack(boards))
+local rules = redis.call('HMGET', KEYS[2], unpack(boards))
+local totals = {}
+local function standing(i)
   local rank, users = KEYS[2 * i + 1], KEYS[2 * i + 2]
-  local time = redis.call('HGET', users, ARGV[1])
-  standings[i] = false
-  if time then
-    local member = time .. ARGV[2]
-    standings[i] = {redis.call('ZREVRANK', rank, member), redis.call('ZSCORE', rank, member), time, redis.call('ZCARD', rank), synced[i], rules[i]}
-  end
+  local time = redis.call('HGET', users, ARGV[3 * i - 2])
+  if not time then return false end
+  local member = time .. ARGV[3 * i - 1]
+  totals[rank] = totals[rank] or redis.call('ZCARD', rank)
+  return {redis.call('ZREVRANK', rank, member), redis.call('ZSCORE', rank, member), time, totals[rank], synced[i], rules[i]}
 end
-return standings`
+local standings, _ = {}
+for i = 1, #boards do _, standings[i] = pcall(standing, i) end
+return standings`)
 
-var standingsScript = redis.NewScript(standingsSource)
+// scriptError is an error that the script tells in place of a standing.
+type scriptError string
 
-// boardsACall is how many boards the script is given at most: all of Redis waits
-// while it runs.
-const boardsACall = 100
+func (e scriptError) Error() string { return string(e) }
+
+// RedisError makes it one of the errors with which Redis replies.
+func (e scriptError) RedisError() {}
 
 // orderOf is a board's order as the catalog has it, see [store.page].
 type orderOf func(leaderboard.Board) leaderboard.Order
@@ -51,101 +55,67 @@ type orderOf func(leaderboard.Board) leaderboard.Order
 // and the values of rankFields: those of the first organisation that has a profile
 // of the user. All in one round trip, or two when a Redis has not seen the script yet.
 func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []leaderboard.Board, order orderOf, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*standing, []string, error) {
-	q := standingsQuestion{layout: l, boards: boards, calls: callsOf(l, boards), user: user, orgs: orgs}
-	reads := q.reads(ctx, "evalsha_ro", standingsScript.Hash())
-	err := s.lanes.ask(ctx, reads...)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		reads = q.reads(ctx, "eval_ro", standingsSource)
-		err = s.lanes.ask(ctx, reads...)
+	ofBoards, ofOrgs := standingReads(l, boards, user), make([]*read, len(orgs))
+	reads := make([]*read, 0, len(ofBoards)+len(orgs))
+	for _, r := range ofBoards {
+		reads = append(reads, &r.read)
 	}
-	if err != nil {
+	for i, org := range orgs {
+		ofOrgs[i] = profilesRead(org, []any{int64(user)})
+	}
+	if err := s.lanes.ask(ctx, append(reads, ofOrgs...)); err != nil {
 		return nil, nil, s.failed("read the standings of a user", err)
 	}
-	standings, err := q.standings(reads, order)
-	if err != nil {
-		return nil, nil, err
+	standings := make([]*standing, len(boards))
+	for _, r := range ofBoards {
+		for k, i := range r.boards {
+			var err error
+			if text, failed := r.replies[k].(string); failed {
+				return nil, nil, s.failed("read a standing on board "+boards[i].String(), scriptError(text))
+			}
+			if standings[i], err = parseStanding(r.replies[k], order(boards[i]), user); err != nil {
+				return nil, nil, fmt.Errorf("board %s: %w", boards[i], err)
+			}
+		}
 	}
-	for _, r := range reads[len(q.calls):] {
-		if record, found := r.command.Val().(string); found {
+	for _, r := range ofOrgs {
+		if record, found := r.replies[0].(string); found {
 			return standings, s.attributesOf(rankFields, record), nil
 		}
 	}
 	return standings, rankFields.missing, nil
 }
 
-// standingsQuestion asks for the standings of a user, and for the profile in each
-// organisation.
-type standingsQuestion struct {
-	layout leaderboard.Layout
-	boards []leaderboard.Board
-	calls  []scriptCall
-	user   leaderboard.UserID
-	orgs   []leaderboard.OrgID
-}
-
-// scriptCall is about some boards of one shard, which are named by their place in
-// the question.
-type scriptCall struct {
-	shard  int
+// standingRead is about some boards of one shard; boards has where they stand
+// among those asked for.
+type standingRead struct {
+	read
 	boards []int
 }
 
-func callsOf(l leaderboard.Layout, boards []leaderboard.Board) []scriptCall {
-	calls := make([]scriptCall, 0, min(len(boards), l.Shards))
-	latest := map[int]int{} // by shard, the call that may still take boards
+// standingReads divides the boards into what a command may be asked for.
+func standingReads(l leaderboard.Layout, boards []leaderboard.Board, user leaderboard.UserID) []*standingRead {
+	reads := make([]*standingRead, 0, min(len(boards), l.Shards))
+	latest := make(map[int]*standingRead, cap(reads))
+	var field, half any
+	if len(boards) > 0 {
+		member := leaderboard.Member(0, user)
+		field, half = leaderboard.UserField(user), member[leaderboard.MemberTimeSize:]
+	}
 	for i, b := range boards {
 		shard := l.Shard(b)
-		n, found := latest[shard]
-		if !found || len(calls[n].boards) == boardsACall {
-			n = len(calls)
-			latest[shard] = n
-			calls = append(calls, scriptCall{shard: shard})
+		r := latest[shard]
+		if r == nil || r.items == maxCommandItems {
+			r = &standingRead{read: read{command: commandHead{standingsScript, l.BoardsKey(shard), l.RulesKey(shard)}}}
+			latest[shard] = r
+			reads = append(reads, r)
 		}
-		calls[n].boards = append(calls[n].boards, i)
-	}
-	return calls
-}
-
-// reads are the script, by its hash or in full, for each call, then the profiles.
-func (q *standingsQuestion) reads(ctx context.Context, eval, script string) []read {
-	reads := make([]read, 0, len(q.calls)+len(q.orgs))
-	member := leaderboard.Member(0, q.user)
-	for _, call := range q.calls {
-		keys := q.layout.BoardsKey(call.shard)
-		args := make([]any, 0, 7+3*len(call.boards))
-		args = append(args, eval, script, 2+2*len(call.boards), keys, q.layout.RulesKey(call.shard))
-		for _, i := range call.boards {
-			args = append(args, q.layout.RankKey(q.boards[i]), q.layout.UsersKey(q.boards[i]))
-		}
-		args = append(args, leaderboard.UserField(q.user), member[leaderboard.MemberTimeSize:])
-		for _, i := range call.boards {
-			args = append(args, q.boards[i].String())
-		}
-		reads = append(reads, read{keys, redis.NewCmd(ctx, args...)})
-	}
-	for _, org := range q.orgs {
-		key := leaderboard.ProfilesKey(org)
-		reads = append(reads, read{key, redis.NewCmd(ctx, "hget", key, strconv.FormatInt(int64(q.user), 10))})
+		r.items++
+		r.keys = append(r.keys, l.RankKey(b), l.UsersKey(b))
+		r.args = append(r.args, field, half, b.String())
+		r.boards = append(r.boards, i)
 	}
 	return reads
-}
-
-// standings takes them from the replies to the calls.
-func (q *standingsQuestion) standings(reads []read, order orderOf) ([]*standing, error) {
-	standings := make([]*standing, len(q.boards))
-	for n, call := range q.calls {
-		replies, _ := reads[n].command.Val().([]any)
-		if len(replies) != len(call.boards) {
-			return nil, fmt.Errorf("the script told of %d boards, not of %d", len(replies), len(call.boards))
-		}
-		for k, i := range call.boards {
-			var err error
-			if standings[i], err = parseStanding(replies[k], order(q.boards[i]), q.user); err != nil {
-				return nil, fmt.Errorf("board %s: %w", q.boards[i], err)
-			}
-		}
-	}
-	return standings, nil
 }
 
 // parseStanding reads what the script tells of one board.

@@ -27,6 +27,7 @@ const (
 	bareRedis  = "BARE_REDIS"
 	bareBroker = "BARE_BROKER"
 	bareTopic  = "BARE_TOPIC"
+	bareShards = "BARE_SHARDS"
 )
 
 func isBare() bool { return os.Getenv(bareRedis) != "" }
@@ -42,7 +43,7 @@ func (a *arena) startBare(topic string) (addr string) {
 	dir := a.b.TempDir()
 	process := &child.Process{
 		Path: path, Dir: dir, Log: filepath.Join(dir, "bare.log"),
-		Env: []string{bareRedis + "=" + a.server.Addr(), bareBroker + "=" + a.brokers[0], bareTopic + "=" + topic},
+		Env: []string{bareRedis + "=" + a.server.Addr(), bareBroker + "=" + a.brokers[0], bareTopic + "=" + topic, bareShards + "=" + strconv.Itoa(a.layout.Shards)},
 	}
 	if err := process.Start(); err != nil {
 		a.b.Fatal(err)
@@ -76,7 +77,11 @@ func runBare() error {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	s := &bareService{redis: redis.NewClient(&redis.Options{Addr: os.Getenv(bareRedis)})}
+	shards, err := strconv.Atoi(os.Getenv(bareShards))
+	if err != nil {
+		return err
+	}
+	s := &bareService{redis: redis.NewClient(&redis.Options{Addr: os.Getenv(bareRedis)}), layout: leaderboard.Layout{Generation: 1, Shards: shards}}
 	failed := make(chan error)
 	go func() { failed <- http.Serve(listener, s.handler()) }()
 	go func() { failed <- s.consume(context.Background(), os.Getenv(bareBroker), os.Getenv(bareTopic)) }()
@@ -88,6 +93,8 @@ func runBare() error {
 // same however the projector keeps its own.
 type bareService struct {
 	redis *redis.Client
+	// layout says which boards the query service asks for together.
+	layout leaderboard.Layout
 }
 
 func (s *bareService) handler() http.Handler {
@@ -166,13 +173,20 @@ func appendProfile(b []byte, profile any) []byte {
 	return b
 }
 
-// standing finds a user's time, value and place in one step, as the member is in no other.
-var standing = redis.NewScript(`
-local time = redis.call('HGET', KEYS[2], ARGV[1])
-if not time then return {} end
-local member = time .. ARGV[2]
-return {redis.call('ZREVRANK', KEYS[1], member), redis.call('ZSCORE', KEYS[1], member), time,
-  redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[3], ARGV[3]), redis.call('HGET', KEYS[4], ARGV[3])}`)
+// standings finds a user's times, values and places on boards of one shard in one
+// step, as the members are in no other.
+var standings = redis.NewScript(`
+local synced = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
+local rules = redis.call('HMGET', KEYS[2], unpack(ARGV, 3))
+local standings = {}
+for i = 1, #ARGV - 2 do
+  local rank, users = KEYS[2 * i + 1], KEYS[2 * i + 2]
+  local time = redis.call('HGET', users, ARGV[1])
+  if not time then return {} end
+  local member = time .. ARGV[2]
+  standings[i] = {redis.call('ZREVRANK', rank, member), redis.call('ZSCORE', rank, member), time, redis.call('ZCARD', rank), synced[i], rules[i]}
+end
+return standings`)
 
 // rank answers with a user's place on one board or on 25.
 func (s *bareService) rank(r *http.Request) ([]byte, error) {
@@ -193,9 +207,6 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 	b = appendProfile(b, profile)
 	b = append(b, `,"ranks":[`...)
 	for i, fields := range found {
-		if len(fields) != 6 {
-			return nil, fmt.Errorf("user %d is not on board %s", user, boards[i])
-		}
 		score, scoreErr := strconv.ParseFloat(fields[1].(string), 64)
 		at, timeErr := leaderboard.ParseMemberTime(fields[2].(string))
 		if err := errors.Join(scoreErr, timeErr); err != nil {
@@ -213,23 +224,19 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 	return append(b, "]}"...), nil
 }
 
-// standings asks for all boards in one pipeline, after loading the script where
-// Redis does not have it.
+// standings asks for all boards in one pipeline with a call for each shard, after
+// loading the script where Redis does not have it. They come in no order.
 func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board, user leaderboard.UserID, text string) (found [][]any, profile string, err error) {
-	field, member := leaderboard.UserField(user), leaderboard.Member(0, user)
 	send := func() ([]*redis.Cmd, *redis.StringCmd, error) {
 		pipe := s.redis.Pipeline()
-		calls := make([]*redis.Cmd, len(boards))
-		for i, b := range boards {
-			calls[i] = standing.EvalShaRO(ctx, pipe, []string{nativeRankKey(b), nativeUsersKey(b), nativeBoardsKey, nativeRulesKey}, field, member[leaderboard.MemberTimeSize:], b.String())
-		}
+		calls := s.callStandings(ctx, pipe, boards, user)
 		profile := pipe.HGet(ctx, leaderboard.ProfilesKey(org), text)
 		_, err := pipe.Exec(ctx)
 		return calls, profile, err
 	}
 	calls, read, err := send()
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		if err := standing.Load(ctx, s.redis).Err(); err != nil {
+		if err := standings.Load(ctx, s.redis).Err(); err != nil {
 			return nil, "", err
 		}
 		calls, read, err = send()
@@ -238,13 +245,37 @@ func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board,
 		return nil, "", err
 	}
 	for _, call := range calls {
-		fields, err := call.Slice()
+		of, err := call.Slice()
 		if err != nil {
 			return nil, "", err
 		}
-		found = append(found, fields)
+		for _, fields := range of {
+			found = append(found, fields.([]any))
+		}
+	}
+	if len(found) != len(boards) {
+		return nil, "", fmt.Errorf("user %d is on %d of the boards, not on %d", user, len(found), len(boards))
 	}
 	return found, read.Val(), nil
+}
+
+func (s *bareService) callStandings(ctx context.Context, pipe redis.Pipeliner, boards []leaderboard.Board, user leaderboard.UserID) []*redis.Cmd {
+	member := leaderboard.Member(0, user)
+	keys, args := map[int][]string{}, map[int][]any{}
+	for _, b := range boards {
+		shard := s.layout.Shard(b)
+		if keys[shard] == nil {
+			keys[shard] = []string{nativeBoardsKey, nativeRulesKey}
+			args[shard] = []any{leaderboard.UserField(user), member[leaderboard.MemberTimeSize:]}
+		}
+		keys[shard] = append(keys[shard], nativeRankKey(b), nativeUsersKey(b))
+		args[shard] = append(args[shard], b.String())
+	}
+	var calls []*redis.Cmd
+	for shard := range keys {
+		calls = append(calls, standings.EvalShaRO(ctx, pipe, keys[shard], args[shard]...))
+	}
+	return calls
 }
 
 // value answers with a user's value on the board that the bare loop writes.
