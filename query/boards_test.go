@@ -3,6 +3,7 @@ package query
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,5 +50,29 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	p, err := s.page(t.Context(), layout, b, leaderboard.Descending, 0, 1)
 	if err != nil || p.total != 3 || *p.synced != 5000 || len(p.entries) != 2 || p.entries[0].UserID != 8 || p.entries[1].UserID != 7 {
 		t.Errorf("page %+v, %v", p, err)
+	}
+}
+
+func TestOneBrokenBoardFailsNoOtherOfItsShard(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	layout := leaderboard.Layout{Generation: 1, Shards: 1}
+	whole, broken := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}, leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
+	member := leaderboard.Member(1000, 7)
+	for _, b := range []leaderboard.Board{whole, broken} {
+		client.HSet(t.Context(), layout.UsersKey(b), leaderboard.UserField(7), leaderboard.MemberTime(1000))
+	}
+	client.ZAdd(t.Context(), layout.RankKey(whole), redis.Z{Score: 5, Member: member[:]})
+	client.Set(t.Context(), layout.RankKey(broken), "no sorted set", 0)
+	reads := standingReads(layout, []leaderboard.Board{broken, whole}, 7)
+	if err := newLanes(client, time.Minute).ask(t.Context(), []*read{&reads[0].read}); err != nil {
+		t.Fatal(err)
+	}
+	if reply, ok := reads[0].replies[0].(string); !ok || !strings.Contains(reply, "WRONGTYPE") {
+		t.Errorf("of the broken board is told %v", reads[0].replies[0])
+	}
+	st, err := parseStanding(reads[0].replies[1], leaderboard.Descending, 7)
+	if err != nil || st == nil || st.rank != 1 || st.entry.Value != 5 {
+		t.Errorf("of the other board is told %+v, %v", st, err)
 	}
 }
