@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -38,8 +37,8 @@ type rankItems struct {
 // parseRankItems reads the body: an array of items, or one item. No body, or a
 // blank one, asks for every board; an empty array asks for none. Items after
 // the first 25 are not looked at.
-func parseRankItems(r *http.Request, own leaderboard.OrgID) (*rankItems, error) {
-	body, err := readBody(r)
+func parseRankItems(c *call, own leaderboard.OrgID) (*rankItems, error) {
+	body, err := readBody(c)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +86,22 @@ func readRankItems(body string, own leaderboard.OrgID) (*rankItems, error) {
 	return asked, mistake
 }
 
-// readBody is the body without the white space around it.
-func readBody(r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(r.Body)
+// readBody is the body without the white space around it. It lies in the call's buffer.
+func readBody(c *call) ([]byte, error) {
+	if c.Body == http.NoBody {
+		return nil, nil
+	}
+	buffer := bytes.NewBuffer(c.buffer[:0])
+	_, err := buffer.ReadFrom(c.Body)
+	c.buffer = buffer.Bytes()
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, leaderboard.Errorf(leaderboard.CodeBodyTooLarge, "The body is larger than the %d bytes that are allowed", tooLarge.Limit)
 	}
 	if err != nil {
 		return nil, invalidInput("the body could not be read to its end")
 	}
-	body = bytes.TrimSpace(body)
-	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
+	body := bytes.TrimSpace(c.buffer)
+	if len(body) > 0 && !isJSON(c.Header.Get("Content-Type")) {
 		return nil, leaderboard.Errorf(leaderboard.CodeUnsupportedMediaType, "The body must be JSON, with Content-Type application/json")
 	}
 	return body, nil

@@ -30,7 +30,7 @@ func TestRankItemsOfABody(t *testing.T) {
 		`"a`:                                                                                                    "300004: Invalid input: the body is not valid JSON",
 		`7`:                                                                                                     "300004: Invalid input: the body must be an object or an array of objects",
 	} {
-		asked, err := parseRankItems(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)), 1)
+		asked, err := parseRankItems(&call{Request: httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))}, 1)
 		got := fmt.Sprint(err)
 		if err == nil {
 			got = describe(asked)

@@ -17,22 +17,28 @@ import (
 // does, and what it returns is part of the text where it can be.
 type jsonReader struct {
 	text    string
-	decoder *jsontext.Decoder
+	copied  bytes.Buffer
+	decoder jsontext.Decoder
 }
 
 var errWrongKind = errors.New("not the kind of JSON value that is expected")
 
-var jsonReaders = sync.Pool{New: func() any { return &jsonReader{decoder: new(jsontext.Decoder)} }}
+var jsonReaders = sync.Pool{New: func() any { return new(jsonReader) }}
 
 func newJSONReader(text string) *jsonReader {
 	r := jsonReaders.Get().(*jsonReader)
 	r.text = text
-	r.decoder.Reset(bytes.NewBufferString(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	r.copied.Reset()
+	r.copied.WriteString(text)
+	r.decoder.Reset(&r.copied, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	return r
 }
 
 // free lets others use the reader; what it has returned stays.
-func (r *jsonReader) free() { jsonReaders.Put(r) }
+func (r *jsonReader) free() {
+	r.text = ""
+	jsonReaders.Put(r)
+}
 
 // The kind of the next value.
 func (r *jsonReader) isNull() bool   { return r.decoder.PeekKind() == 'n' }

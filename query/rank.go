@@ -16,7 +16,7 @@ func (s *Server) userRanks(c *call) ([]byte, error) {
 	if err != nil || user <= 0 {
 		return nil, leaderboard.Errorf(leaderboard.CodeInvalidUserID, "Invalid userId")
 	}
-	asked, err := parseRankItems(c.Request, c.client.OrgID)
+	asked, err := parseRankItems(c, c.client.OrgID)
 	if err != nil {
 		return nil, err
 	}

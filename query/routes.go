@@ -33,7 +33,8 @@ type call struct {
 	*http.Request
 	// ctx ends with the request and with its time, from limitTime on.
 	ctx context.Context
-	// buffer may hold the body. It is used again for other calls.
+	// buffer may hold the request's body, then the answer's. It is used again for
+	// other calls.
 	buffer []byte
 	// client is who calls, from authenticate on.
 	client *account
@@ -84,7 +85,9 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 		start := time.Now()
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
-		r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyBytes)
+		if r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyBytes)
+		}
 		buffer := buffers.Get().(*[]byte)
 		c := &call{Request: r, buffer: *buffer}
 		body, err := rt.answer(c)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 	_ "time/tzdata" // organisations' time zones, on images that have none
 
@@ -54,6 +55,11 @@ func (s *settings) Check() error {
 	return errors.Join(mistakes...)
 }
 
+// garbagePercent is how much garbage, in percent of what is in use, may gather before
+// it is collected, unless GOGC says otherwise. An answer leaves some KB behind, while
+// little is kept: collecting less often costs some tens of MB at most.
+const garbagePercent = 400
+
 func run(args []string, stdout, stderr io.Writer) int {
 	var s settings
 	parsed, err := daemon.Parse(&s, name, "Answers the leaderboard's HTTP API from Redis.", daemon.Version(version), args, stdout)
@@ -67,6 +73,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	log := s.Log.Logger(stderr)
 	daemon.LimitMemory(log)
 	store, err := s.Redis.Client(name)
