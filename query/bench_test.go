@@ -142,7 +142,8 @@ func BenchmarkAnswering(b *testing.B) {
 					r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target, http.NoBody)
 					r.SetBasicAuth("bench", "secret")
 					w := httptest.NewRecorder()
-					if handler.ServeHTTP(w, r); w.Code != http.StatusOK {
+					handler.ServeHTTP(w, r)
+					if w.Code != http.StatusOK {
 						b.Errorf("%d: %s", w.Code, w.Body)
 					}
 				}

@@ -6,4 +6,11 @@
 // Both read the boards through store (boards.go) and the catalog from memory,
 // where [Server.Run] keeps it fresh (catalog.go). Endpoints return errors;
 // answer.go alone turns them into what the client sees.
+//
+// Requests that are there at the same time share what is read for them, and never
+// what was read before they came: the same page is read and written once
+// (shared.go), and what is read for different users goes to Redis in one pipeline
+// (lanes.go). No answer and no profile is kept. The ranks of a user take one round
+// trip, a page takes two: what is on it decides whose profiles are read, and those
+// are of another slot and, unlike the page itself, of a later moment.
 package query

@@ -111,17 +111,19 @@ func noRoute(*call) ([]byte, error) {
 
 func (s *Server) recoverPanics(next endpoint) endpoint {
 	return func(c *call) (body []byte, err error) {
-		defer s.recoverPanic(&err)
+		defer func() {
+			if p := recover(); p != nil {
+				err = s.panicked(p)
+			}
+		}()
 		return next(c)
 	}
 }
 
-// recoverPanic is to be deferred; it makes an error of a panic.
-func (s *Server) recoverPanic(err *error) {
-	if p := recover(); p != nil {
-		s.metrics.panics.Inc()
-		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	}
+// panicked makes an error of what was recovered.
+func (s *Server) panicked(p any) error {
+	s.metrics.panics.Inc()
+	return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 }
 
 func allowMethods(methods []string) func(endpoint) endpoint {

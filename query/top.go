@@ -50,7 +50,11 @@ func (s *Server) topRanked(c *call) ([]byte, error) {
 
 // readTop makes the answer to a question, for all who ask it at this time.
 func (s *Server) readTop(q topQuestion) (body []byte, err error) {
-	defer s.recoverPanic(&err)
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.panicked(p)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), s.requestTimeout)
 	defer cancel()
 	pages, warnings := q.pages.capped()
