@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -84,7 +85,7 @@ func (l *lane[R]) run(ctx context.Context) error {
 	return nil
 }
 
-// decoded is a chunk with its records decoded, beginning at from.
+// decoded is a part of a chunk, with its records decoded, beginning at from.
 type decoded[R any] struct {
 	from, next    int64
 	highWatermark int64
@@ -146,7 +147,7 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 		var err error
 		c, err = l.partition.fetch(ctx, next, l.config.fetchBytes, c)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // asked to end, the fetch was cut off
+			return nil // asked to end, the fetch was cut off
 		}
 		if err != nil {
 			l.metrics.kafkaErrors.Inc()
@@ -160,17 +161,41 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 		}
 		wait = backoff{}
 		l.health.fetching.set(nil)
-		d := decoded[R]{from: next, next: c.next, highWatermark: c.highWatermark, records: make([]R, len(c.messages))}
-		for i, m := range c.messages {
-			d.records[i] = l.handler.decode(m)
-		}
-		next = c.next
-		select {
-		case chunks <- d:
-		case <-ctx.Done():
+		for d := range l.decode(next, c) {
+			next = d.next
+			select {
+			case chunks <- d:
+			case <-ctx.Done():
+				return nil
+			}
 		}
 	}
 	return nil
+}
+
+// decodedRecords bounds how many records are decoded together: an answer that was
+// compressed well holds a great many, which take more room decoded than packed.
+const decodedRecords = 8000
+
+// decode gives a chunk that begins at an offset part by part.
+func (l *lane[R]) decode(from int64, c chunk) iter.Seq[decoded[R]] {
+	return func(yield func(decoded[R]) bool) {
+		for more := true; more; {
+			some := c.messages[:min(len(c.messages), decodedRecords)]
+			c.messages = c.messages[len(some):]
+			d := decoded[R]{from: from, next: c.next, highWatermark: c.highWatermark, records: make([]R, len(some))}
+			if more = len(c.messages) > 0; more {
+				d.next = c.messages[0].offset
+			}
+			for i, m := range some {
+				d.records[i] = l.handler.decode(m)
+			}
+			from = d.next
+			if !yield(d) {
+				return
+			}
+		}
+	}
 }
 
 // handle takes the chunks in order, as many at once as have gathered. What it has

@@ -84,6 +84,42 @@ func TestLaneHandlesWhatHasGathered(t *testing.T) {
 	}
 }
 
+func TestLaneDecodesPartByPart(t *testing.T) {
+	for name, test := range map[string]struct {
+		records int
+		parts   []int
+	}{
+		"nothing but markers": {0, []int{0}},
+		"one part":            {decodedRecords, []int{decodedRecords}},
+		"more":                {2*decodedRecords + 1, []int{decodedRecords, decodedRecords, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := chunk{next: 3*int64(test.records) + 10, highWatermark: 99}
+			for i := range test.records {
+				c.messages = append(c.messages, message{offset: 3*int64(i) + 2}) // with gaps
+			}
+			var parts []int
+			at, record := int64(1), 0
+			for d := range scriptedLane(&scripted{}, nil).decode(at, c) {
+				if d.from != at || d.highWatermark != 99 {
+					t.Fatalf("part %d begins at %d below %d, want %d below 99", len(parts), d.from, d.highWatermark, at)
+				}
+				for _, offset := range d.records {
+					if want := 3*record + 2; offset != want || int64(offset) < d.from || int64(offset) >= d.next {
+						t.Fatalf("record %d of [%d, %d) is at %d, want %d", record, d.from, d.next, offset, want)
+					}
+					record++
+				}
+				parts = append(parts, len(d.records))
+				at = d.next
+			}
+			if at != c.next || !slices.Equal(parts, test.parts) {
+				t.Errorf("the parts are of %v records and end at %d, want %v and %d", parts, at, test.parts, c.next)
+			}
+		})
+	}
+}
+
 func TestLaneTriesAgainWithABackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("redis is away")
