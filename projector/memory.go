@@ -2,8 +2,7 @@ package projector
 
 import "leaderboard"
 
-// board is what is remembered of a board. A user without an entry here may have one
-// in Redis.
+// board is what is remembered of a board.
 type board struct {
 	name leaderboard.Board
 	// rank and users are its keys, as arguments of commands.
@@ -13,6 +12,9 @@ type board struct {
 	synced      leaderboard.Millis
 	// places says where in the shard's slab the users' entries are.
 	places map[leaderboard.UserID]uint32
+	// complete is true when users without a place are not on the board: when there was
+	// none at first. Otherwise they may have an entry in Redis.
+	complete bool
 	// change is what the cut does to the board that is being folded.
 	change *change
 }

@@ -88,7 +88,7 @@ func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
 		b.order = r.Order // for what is read of a board that has lost its rule
 	}
 	p, isNew := s.place(b, r.UserID)
-	if isNew {
+	if isNew && !b.complete {
 		w.users[b] = append(w.users[b], unread{r.UserID, p})
 		w.count++
 	}
@@ -123,7 +123,11 @@ func (w *window) read(p *pipeline, s *shard) (takes []func() error) {
 		}
 		rules := p.hmget(s.layout.RulesKey(s.number), names)
 		synced := p.hmget(s.layout.BoardsKey(s.number), names)
-		takes = append(takes, func() error { return takeBoards(some, rules, synced) })
+		sizes := make([]*redis.Cmd, len(some))
+		for i, b := range some {
+			sizes[i] = p.do("hlen", b.users)
+		}
+		takes = append(takes, func() error { return takeBoards(some, rules, synced, sizes) })
 	}
 	w.boards = nil
 	for b, users := range w.users {
@@ -137,7 +141,7 @@ func (w *window) read(p *pipeline, s *shard) (takes []func() error) {
 	return takes
 }
 
-func takeBoards(boards []*board, rules, synced *redis.Cmd) error {
+func takeBoards(boards []*board, rules, synced *redis.Cmd, sizes []*redis.Cmd) error {
 	ruleTexts, err := rules.Slice()
 	if err != nil {
 		return err
@@ -161,6 +165,11 @@ func takeBoards(boards []*board, rules, synced *redis.Cmd) error {
 			}
 			b.synced = leaderboard.Millis(ms)
 		}
+		size, err := sizes[i].Int64()
+		if err != nil {
+			return err
+		}
+		b.complete = size == 0
 	}
 	return nil
 }
