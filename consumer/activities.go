@@ -201,8 +201,12 @@ func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, others ma
 		a.metrics.count(what, n)
 	}
 	a.metrics.batchRecords.Observe(float64(len(b.Records)))
-	now := leaderboard.MillisOf(time.Now())
+	now, latest := leaderboard.MillisOf(time.Now()), leaderboard.Millis(0)
 	for i := range b.Records {
+		latest = max(latest, b.Records[i].Published)
 		a.metrics.activityAge.Observe(float64(now-b.Records[i].Published) / 1000)
+	}
+	if o.Applied > 0 {
+		a.metrics.setAppliedTime(a.partition, latest)
 	}
 }

@@ -56,8 +56,8 @@ func BenchmarkConsume(b *testing.B) {
 	answer := fetched(b, fetchedRecords)
 	c := resolveCatalog(b)
 	a := &activities{
-		boards: accepting{}, catalog: newCatalog(nil, "", slog.New(slog.DiscardHandler), newMetrics(prometheus.NewRegistry())),
-		refused: &Refused{}, metrics: newMetrics(prometheus.NewRegistry()),
+		boards: accepting{}, catalog: newCatalog(nil, "", slog.New(slog.DiscardHandler), newMetrics(prometheus.NewRegistry(), DefaultTopics())),
+		refused: &Refused{}, metrics: newMetrics(prometheus.NewRegistry(), DefaultTopics()),
 	}
 	a.catalog.snapshot.Store(c)
 	b.ReportAllocs()

@@ -72,8 +72,8 @@ func New(config Config) (*Consumer, error) {
 	if config.SyncInterval <= 0 {
 		config.SyncInterval = 3 * time.Second
 	}
-	m := newMetrics(config.Registerer)
 	t := config.Topics
+	m := newMetrics(config.Registerer, t)
 	client := config.Cluster.Client(t.Activities, t.Catalog, t.Profiles)
 	return &Consumer{
 		config:   config,

@@ -63,7 +63,7 @@ const (
 func (l *lane[R]) run(ctx context.Context) error {
 	health, ended := l.registry.lane(l.partition)
 	defer ended()
-	defer l.metrics.dropLag(l.partition)
+	defer l.metrics.drop(l.partition)
 	l.health = health
 	wait := backoff{}
 	for ctx.Err() == nil {
@@ -212,13 +212,14 @@ func (l *lane[R]) handle(ctx context.Context, position int64, chunks <-chan deco
 				return l.sync(context.WithoutCancel(ctx), position, &committed)
 			}
 			c = gather(c, chunks, l.config.maxBatchRecords)
+			l.metrics.setLag(l.partition, c.highWatermark-position)
 			if c.next > c.from {
 				if err := l.attempt(ctx, c, wait); err != nil {
 					return err
 				}
 				position = c.next
+				l.metrics.setLag(l.partition, c.highWatermark-position)
 			}
-			l.metrics.setLag(l.partition, c.highWatermark-position)
 		case <-ticker.C:
 			if err := l.sync(ctx, position, &committed); err != nil {
 				return err

@@ -50,7 +50,7 @@ func scriptedLane(h *scripted, commit func(int64) error) *lane[int] {
 		commit:    commit,
 		config:    laneConfig{maxBatchRecords: 5, syncInterval: time.Second},
 		log:       slog.New(slog.DiscardHandler),
-		metrics:   newMetrics(prometheus.NewPedanticRegistry()),
+		metrics:   newMetrics(prometheus.NewPedanticRegistry(), DefaultTopics()),
 		health:    &laneHealth{},
 	}
 }
@@ -169,6 +169,24 @@ func TestLaneEndsWhileTryingAgain(t *testing.T) {
 		}
 		if l.health.handling.get() == nil {
 			t.Error("the lane calls itself healthy")
+		}
+	})
+}
+
+// TestLagIsKnownWhileABatchFails: what cannot be handled is behind.
+func TestLagIsKnownWhileABatchFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := scriptedLane(&scripted{answers: slices.Repeat([]error{errors.New("redis is away")}, 1000)}, func(int64) error { return nil })
+		chunks := make(chan decoded[int], 1)
+		chunks <- decoded[int]{from: 7, next: 9, highWatermark: 12, records: []int{7, 8}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = l.handle(ctx, 7, chunks, &backoff{})
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(l.metrics.lag)
+		families, err := registry.Gather()
+		if err != nil || len(families) != 1 || families[0].GetMetric()[0].GetGauge().GetValue() != 5 {
+			t.Errorf("the lag is %v, %v, want 5", families, err)
 		}
 	})
 }

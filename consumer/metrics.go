@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"leaderboard"
 )
 
 type metrics struct {
@@ -11,6 +13,7 @@ type metrics struct {
 	deadLetters   *prometheus.CounterVec
 	batchRecords  prometheus.Histogram
 	activityAge   prometheus.Histogram
+	appliedTime   *prometheus.GaugeVec
 	lag           *prometheus.GaugeVec
 	rewinds       *prometheus.CounterVec
 	holes         *prometheus.CounterVec
@@ -21,7 +24,7 @@ type metrics struct {
 	catalogGroups prometheus.Gauge
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, topics Topics) *metrics {
 	m := &metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leaderboard_records_total",
@@ -41,6 +44,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help:    "Time from a record's publishing to its being on the board.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 16),
 		}),
+		appliedTime: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "leaderboard_applied_timestamp_seconds",
+			Help: "Publish time of the latest record that this process brought to the boards, for the partitions assigned to it.",
+		}, []string{"topic", "partition"}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "leaderboard_lag_records",
 			Help: "Records between what was handled and the high watermark, for the partitions assigned to this process.",
@@ -74,13 +81,21 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Target groups in the catalog.",
 		}),
 	}
-	reg.MustRegister(m.records, m.deadLetters, m.batchRecords, m.activityAge, m.lag, m.rewinds, m.holes,
+	reg.MustRegister(m.records, m.deadLetters, m.batchRecords, m.activityAge, m.appliedTime, m.lag, m.rewinds, m.holes,
 		m.holeRecords, m.invalid, m.kafkaErrors, m.catalogOrgs, m.catalogGroups)
 	for _, r := range Reasons {
 		m.deadLetters.WithLabelValues(string(r))
 	}
 	for _, o := range []outcome{outcomeApplied, outcomeRepeated, outcomeStale, outcomeDuplicate, outcome(PassedGroupInactive), outcome(PassedBoardOff), outcomeDeadLetter, outcomeRefused} {
 		m.records.WithLabelValues(string(o))
+	}
+	for _, topic := range []string{topics.Activities, topics.Catalog, topics.Profiles} {
+		m.rewinds.WithLabelValues(topic)
+		m.holes.WithLabelValues(topic)
+		m.holeRecords.WithLabelValues(topic)
+	}
+	for _, topic := range []string{topics.Catalog, topics.Profiles} {
+		m.invalid.WithLabelValues(topic)
 	}
 	return m
 }
@@ -109,6 +124,12 @@ func (m *metrics) setLag(p partition, records int64) {
 	m.lag.WithLabelValues(p.topic, strconv.Itoa(p.id)).Set(float64(max(0, records)))
 }
 
-func (m *metrics) dropLag(p partition) {
+func (m *metrics) setAppliedTime(p partition, latest leaderboard.Millis) {
+	m.appliedTime.WithLabelValues(p.topic, strconv.Itoa(p.id)).Set(float64(latest) / 1000)
+}
+
+// drop forgets a partition that this process has no more.
+func (m *metrics) drop(p partition) {
 	m.lag.DeleteLabelValues(p.topic, strconv.Itoa(p.id))
+	m.appliedTime.DeleteLabelValues(p.topic, strconv.Itoa(p.id))
 }

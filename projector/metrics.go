@@ -10,10 +10,10 @@ type metrics struct {
 	redisErrors        prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, generation int) *metrics {
 	m := &metrics{
 		applySeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "leaderboard_apply_seconds",
+			Name:    "leaderboard_apply_duration_seconds",
 			Help:    "Time to fold one batch into the boards.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}),
@@ -35,6 +35,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Failed requests of the projector to Redis; each is tried again.",
 		}),
 	}
-	reg.MustRegister(m.applySeconds, m.transactionEntries, m.fenceAhead, m.conflicts, m.redisErrors)
+	written := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "leaderboard_projector_generation",
+		Help: "Generation of boards that this projector writes.",
+	})
+	written.Set(float64(generation))
+	reg.MustRegister(written, m.applySeconds, m.transactionEntries, m.fenceAhead, m.conflicts, m.redisErrors)
 	return m
 }

@@ -74,7 +74,7 @@ func New(config Config) (*Projector, error) {
 	case config.Shards < 0 || config.Shards > 16384:
 		return nil, fmt.Errorf("%d shards are not between 1 and 16384", config.Shards)
 	}
-	p := &Projector{config: config, window: leaderboard.Millis(config.DedupeWindow.Milliseconds()), redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer)}
+	p := &Projector{config: config, window: leaderboard.Millis(config.DedupeWindow.Milliseconds()), redis: config.Redis, log: config.Log, metrics: newMetrics(config.Registerer, config.Generation)}
 	p.boards = &Boards{projector: p, script: redis.NewScript(syncSource), lanes: map[int]*lane{}}
 	documents := func(fenceKey string) *Documents {
 		return &Documents{projector: p, script: redis.NewScript(documentsSource), fenceKey: fenceKey, fences: map[int]int64{}}

@@ -17,6 +17,7 @@ type metrics struct {
 	panics      prometheus.Counter
 	redisErrors prometheus.Counter
 	outdated    prometheus.Gauge
+	lastSync    prometheus.Gauge
 	generation  prometheus.Gauge
 }
 
@@ -48,6 +49,10 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 		outdated: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "leaderboard_boards_outdated",
 			Help: "Boards folded under a catalog that has changed for them since; 'leaderboard verify --repair' makes them anew.",
+		}),
+		lastSync: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "leaderboard_query_last_sync_timestamp_seconds",
+			Help: "Latest lastSyncTime of all boards, looked at every 30 s; 0 while there is none.",
 		}),
 		generation: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "leaderboard_query_generation",

@@ -139,15 +139,16 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// auditEvery is how many looks at the catalog go by between two counts of the
-// boards that are outdated; a changed catalog is counted under at once.
+// auditEvery is how many looks at the catalog go by between two audits; a changed
+// catalog is audited at once.
 const auditEvery = 60
 
 func (s *Server) audit(ctx context.Context, v *view) {
 	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout)
 	defer cancel()
-	if n, err := s.store.outdatedBoards(ctx, v); err == nil {
-		s.metrics.outdated.Set(float64(n))
+	if found, err := s.store.audit(ctx, v); err == nil {
+		s.metrics.outdated.Set(float64(found.outdated))
+		s.metrics.lastSync.Set(float64(found.lastSync) / 1000)
 	}
 }
 

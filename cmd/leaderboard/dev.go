@@ -58,6 +58,7 @@ func (c *devCommand) execute(ctx context.Context, std streams) error {
 		Activities:  c.Activities,
 		Simulate:    simulate,
 		ClientsFile: c.ClientsFile,
+		Version:     daemon.Version(version),
 		Log:         c.Log.Logger(std.err),
 		Out:         std.out,
 	})

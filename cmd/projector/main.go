@@ -93,7 +93,8 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	registry := daemon.NewRegistry()
+	registry := daemon.NewRegistry(daemon.Version(version))
+	daemon.MeasureRedis(store, registry)
 	service, err := daemon.NewProjector(daemon.ProjectorConfig{
 		Cluster:         cluster,
 		Topics:          s.Kafka.TopicNames(),

@@ -87,7 +87,8 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	registry := daemon.NewRegistry()
+	registry := daemon.NewRegistry(daemon.Version(version))
+	daemon.MeasureRedis(store, registry)
 	service, err := daemon.NewQuery(query.Config{
 		Redis:          store,
 		ClientsFile:    s.ClientsFile,

@@ -8,23 +8,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // readyTimeout bounds how long one answer of /readyz may look for what is missing.
 const readyTimeout = 2 * time.Second
-
-// NewRegistry makes a registry with the metrics of the process in it.
-func NewRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector(),
-	)
-	return registry
-}
 
 // adminHandler serves /metrics, /healthz and /readyz.
 func adminHandler(gatherer prometheus.Gatherer, services []Service) http.Handler {

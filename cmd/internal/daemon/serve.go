@@ -20,10 +20,11 @@ type Service interface {
 }
 
 // Serve runs the services, with the admin endpoints beside them, until ctx ends
-// or one of them fails.
-func Serve(ctx context.Context, admin net.Listener, gatherer prometheus.Gatherer, log *slog.Logger, services ...Service) error {
+// or one of them fails. The registry has their metrics.
+func Serve(ctx context.Context, admin net.Listener, registry *prometheus.Registry, log *slog.Logger, services ...Service) error {
+	measureReady(registry, services)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHTTP(ctx, admin, adminHandler(gatherer, services), readyTimeout, log) })
+	group.Go(func() error { return serveHTTP(ctx, admin, adminHandler(registry, services), readyTimeout, log) })
 	for _, service := range services {
 		group.Go(func() error { return ended(service.Run(ctx)) })
 	}

@@ -85,8 +85,12 @@ func TestAdminEndpoints(t *testing.T) {
 	if status, body := get(t, url+"/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: %d %q", status, body)
 	}
-	if _, body := get(t, url+"/metrics"); !strings.Contains(body, "test_total 0") {
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, "test_total 0") || !strings.Contains(body, "leaderboard_ready 1") {
 		t.Errorf("/metrics: %q", body)
+	}
+	away.missing.Store(&sentence)
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, "leaderboard_ready 0") {
+		t.Errorf("/metrics while something is missing: %q", body)
 	}
 	cancel()
 	if err := <-served; err != nil {

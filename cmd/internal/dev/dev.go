@@ -30,7 +30,9 @@ type Config struct {
 	Simulate                      bool
 	// ClientsFile holds the callers; empty: demo with the secret demo.
 	ClientsFile string
-	Log         *slog.Logger
+	// Version is the program's.
+	Version string
+	Log     *slog.Logger
 	// Out gets the banner.
 	Out io.Writer
 }

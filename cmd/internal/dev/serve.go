@@ -22,7 +22,8 @@ func (e *environment) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry := daemon.NewRegistry()
+	registry := daemon.NewRegistry(c.Version)
+	daemon.MeasureRedis(e.redis, registry)
 	projector, err := daemon.NewProjector(daemon.ProjectorConfig{
 		DedupeWindow: daemon.DefaultDedupeWindow,
 		Cluster:      e.cluster,
