@@ -94,8 +94,9 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: servers
-servers: .build/kafka ## Install redis-server, curl and gcc and fetch Apache Kafka for the tests, where they are missing
+servers: .build/kafka ## Install redis-server, prometheus, curl and gcc and fetch Apache Kafka for the tests, where they are missing
 	@$(call install,redis-server,redis-server)
+	@$(call install,prometheus,prometheus)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
 

@@ -203,8 +203,11 @@ func (a *activities) count(b leaderboard.Batch, o leaderboard.Outcome, others ma
 	a.metrics.batchRecords.Observe(float64(len(b.Records)))
 	now, latest := leaderboard.MillisOf(time.Now()), leaderboard.Millis(0)
 	for i := range b.Records {
-		latest = max(latest, b.Records[i].Published)
-		a.metrics.activityAge.Observe(float64(now-b.Records[i].Published) / 1000)
+		r := &b.Records[i]
+		if r.Type != leaderboard.TypePassedOver && r.Type != leaderboard.TypeErase { // an erasure may find no board
+			latest = max(latest, r.Published)
+		}
+		a.metrics.activityAge.Observe(float64(now-r.Published) / 1000)
 	}
 	if o.Applied > 0 {
 		a.metrics.setAppliedTime(a.partition, latest)
