@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"os"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // certificates to trust, on images that have none
 )
 
 // TLS are the settings of a connection to a server. Naming a file turns TLS on.
