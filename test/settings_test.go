@@ -149,6 +149,7 @@ func TestHelpAndVersion(t *testing.T) {
 			"activities ACTIVITIES_FILE", "simulate SIMULATE", "clients-file CLIENTS_FILE",
 		},
 		"leaderboard publish":          slices.Concat(brokers, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
+		"leaderboard simulate":         slices.Concat(brokers, []string{"rate SIMULATE_RATE", "users SIMULATE_USERS", "skew SIMULATE_SKEW", "apply-catalog SIMULATE_APPLY_CATALOG"}),
 		"leaderboard catalog apply":    slices.Concat(brokers, []string{"file CATALOG_FILE"}),
 		"leaderboard catalog show":     slices.Concat(brokers, []string{"json CATALOG_JSON"}),
 		"leaderboard profiles publish": slices.Concat(brokers, []string{"file PROFILES_FILE"}),

@@ -35,10 +35,11 @@ type streams struct {
 
 // program is the command line.
 type program struct {
-	Dev     devCommand     `cmd:"" help:"Run it all in one process: embedded broker, store, projector and HTTP service."`
-	Publish publishCommand `cmd:"" help:"Publish activities from a file of JSON lines."`
-	Verify  verifyCommand  `cmd:"" help:"Prove that the boards in Redis equal the log, or repair them."`
-	Catalog struct {
+	Dev      devCommand      `cmd:"" help:"Run it all in one process: embedded broker, store, projector and HTTP service."`
+	Publish  publishCommand  `cmd:"" help:"Publish activities from a file of JSON lines."`
+	Simulate simulateCommand `cmd:"" help:"Publish made-up activities all the time, to see a board live."`
+	Verify   verifyCommand   `cmd:"" help:"Prove that the boards in Redis equal the log, or repair them."`
+	Catalog  struct {
 		Apply applyCommand `cmd:"" help:"Write organisations and target groups from a file."`
 		Show  showCommand  `cmd:"" help:"Print the catalog."`
 	} `cmd:"" help:"Keep the catalog."`
@@ -65,7 +66,8 @@ type program struct {
 		Create  createSnapshotCommand  `cmd:"" help:"Write the boards of a generation to a file or a bucket."`
 		Restore restoreSnapshotCommand `cmd:"" help:"Make a generation of boards from a snapshot."`
 	} `cmd:"" help:"Keep snapshots of the boards, from which a projector goes on with the log."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a daemon's admin endpoint, for containers that have no other program to do it."`
+	Version     kong.VersionFlag   `help:"Print the version."`
 }
 
 // command is one of the commands of [program].

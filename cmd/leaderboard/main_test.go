@@ -65,8 +65,11 @@ func TestEveryCommandChecksItsSettings(t *testing.T) {
 		"catalog show --kafka-brokers x":                   {"--kafka-brokers (KAFKA_BROKERS)"},
 		"clients add":                                      {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--org (CLIENT_ORG)"},
 		"dev --listen x --kafka-listen :0 --log-level all": {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
-		"dev --frob": {"--frob"},
-		"catalog":    {"apply"},
+		"simulate --rate 0 --users 0 --boards 0 --skew 1":  {"--rate (SIMULATE_RATE)", "--users (SIMULATE_USERS)", "--boards (SIMULATE_BOARDS)", "--skew (SIMULATE_SKEW)"},
+		"simulate --count=-1 --org 1 --apply-catalog":      {"--count (SIMULATE_COUNT)", "--org (SIMULATE_ORG)"},
+		"healthcheck --timeout 0s":                         {"--url (HEALTHCHECK_URL)", "--timeout (HEALTHCHECK_TIMEOUT)"},
+		"dev --frob":                                       {"--frob"},
+		"catalog":                                          {"apply"},
 	} {
 		code, _, words := invoke(t, "", strings.Fields(args)...)
 		if code != daemon.ExitUsage {
@@ -163,7 +166,7 @@ func TestClientsAdd(t *testing.T) {
 
 func TestHelpWithoutArguments(t *testing.T) {
 	code, out, _ := invoke(t, "")
-	for _, name := range []string{"dev", "publish", "catalog apply", "catalog show", "profiles publish", "clients add"} {
+	for _, name := range []string{"dev", "publish", "catalog apply", "catalog show", "profiles publish", "clients add", "simulate", "healthcheck"} {
 		if code != daemon.ExitOK || !strings.Contains(out, name) {
 			t.Errorf("code %d, %q is not in the help", code, name)
 		}

@@ -72,7 +72,7 @@ func publish(ctx context.Context, std streams, p publication) error {
 	if err != nil {
 		return err
 	}
-	bar := progress(std.err, p.noun, size)
+	bar := progress(std.err, p.noun, size, progressbar.OptionShowBytes(true))
 	lines, err := feed.Unpack(p.file, io.TeeReader(source, bar))
 	if err != nil {
 		return err
@@ -123,15 +123,14 @@ func interruptible(ctx context.Context, input io.Reader) io.ReadCloser {
 	return source
 }
 
-// progress is a bar that is seen on a terminal only.
-func progress(w io.Writer, noun string, size int64) *progressbar.ProgressBar {
+// progress is a bar that is seen on a terminal only; of size -1 it shows no end.
+func progress(w io.Writer, noun string, size int64, options ...progressbar.Option) *progressbar.ProgressBar {
 	file, isFile := w.(*os.File)
-	return progressbar.NewOptions64(size,
+	return progressbar.NewOptions64(size, append([]progressbar.Option{
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetVisibility(isFile && term.IsTerminal(int(file.Fd()))),
 		progressbar.OptionSetDescription(noun),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-	)
+	}, options...)...)
 }

@@ -115,7 +115,7 @@ func TestActivitiesFileGoesOnAfterCtrlC(t *testing.T) {
 	cutOff := make(chan error, 1)
 	go func() { cutOff <- e.publishActivitiesFile(ctx, true) }()
 	err := poll(t.Context(), func() (bool, error) {
-		empty, err := isEmpty(t.Context(), e.cluster, e.topics.Activities)
+		empty, err := feed.IsEmpty(t.Context(), e.cluster, e.topics.Activities)
 		return !empty, err
 	})
 	cancel()

@@ -16,6 +16,7 @@ import (
 	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/feed"
+	"leaderboard/cmd/internal/simulation"
 	"leaderboard/consumer"
 )
 
@@ -149,7 +150,7 @@ func (e *environment) applyCatalog(ctx context.Context) (leaderboard.OrgID, erro
 			return 0, err
 		}
 	case len(present.Orgs) == 0:
-		if wanted.CatalogDocument, err = sampleCatalog(time.Now()); err != nil {
+		if wanted.CatalogDocument, err = simulation.Catalog(time.Now(), simulation.DefaultBoards); err != nil {
 			return 0, err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"slices"
@@ -17,81 +16,8 @@ import (
 	_ "time/tzdata"
 
 	"leaderboard"
-	"leaderboard/cmd/internal/feed"
-	"leaderboard/consumer"
+	"leaderboard/cmd/internal/simulation"
 )
-
-func TestSampleCatalogIsValidAndRunning(t *testing.T) {
-	now := time.Date(2024, 2, 29, 18, 45, 0, 0, time.UTC) // 1 March in Kolkata
-	catalog, err := sampleCatalog(now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := catalog.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	if catalog.Orgs[0].OrgID != sampleOrg || len(catalog.TargetGroups[0].Periods) != 2*monthsAround+1 {
-		t.Errorf("catalog is %+v", catalog)
-	}
-	running := catalog.TargetGroups[0].PeriodAt(leaderboard.MillisOf(now))
-	if running == nil || running.PeriodID != 202403 || running.Start.Format(time.RFC3339) != "2024-03-01T00:00:00+05:30" {
-		t.Errorf("the running period is %+v", running)
-	}
-}
-
-func TestSampleProfilesAreValid(t *testing.T) {
-	lines, err := sampleProfiles(sampleOrg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := map[string]bool{}
-	for line := range strings.Lines(lines) {
-		key, err := feed.ProfileKey([]byte(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys[key] = true
-	}
-	if len(keys) != userCount || !keys["50711:381329001"] {
-		t.Errorf("%d profiles", len(keys))
-	}
-}
-
-func TestSimulationMakesActivitiesOfRunningTargets(t *testing.T) {
-	now := time.Now()
-	catalog, err := sampleCatalog(now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newSimulation(catalog, sampleOrg, now, rand.New(rand.NewPCG(1, 2)))
-	lines, err := s.next(3000, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := map[leaderboard.UserID]int{}
-	rules := map[leaderboard.TargetRuleID]bool{}
-	for line := range strings.Lines(lines) {
-		a, err := consumer.DecodeActivity([]byte(line), leaderboard.MillisOf(now))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.OrgID != sampleOrg || a.GroupID != 232 || a.Time != leaderboard.MillisOf(now) || a.Value <= 0 ||
-			a.UserID < firstUser || a.UserID >= firstUser+userCount {
-			t.Fatalf("activity is %+v", a)
-		}
-		count[a.UserID]++
-		rules[a.RuleID] = true
-	}
-	if len(rules) != 3 || count[firstUser] < 10*count[firstUser+userCount/2] {
-		t.Errorf("%d targets; the first user has %d activities, the middle one %d", len(rules), count[firstUser], count[firstUser+userCount/2])
-	}
-	for i := range catalog.TargetGroups {
-		catalog.TargetGroups[i].Periods = nil
-	}
-	if s := newSimulation(catalog, sampleOrg, now, rand.New(rand.NewPCG(1, 2))); s != nil {
-		t.Error("there is a simulation without a running period")
-	}
-}
 
 func TestExamplesPutTheOwnAndRunningFirst(t *testing.T) {
 	now := time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC)
@@ -252,7 +178,7 @@ func TestRunAnswersItsOwnCurlLinesAndComesBack(t *testing.T) {
 			UserRanks  []struct{ Rank, TotalUsersInTargetGroup int }
 		}
 	}
-	if err := json.Unmarshal([]byte(rank), &answer); err != nil || len(answer.Data.UserRanks) != 1 || answer.Data.CustomerID < firstUser {
+	if err := json.Unmarshal([]byte(rank), &answer); err != nil || len(answer.Data.UserRanks) != 1 || answer.Data.CustomerID < simulation.FirstUser {
 		t.Errorf("the second line answers %s, %v", rank, err)
 	}
 	first.stop()

@@ -12,7 +12,12 @@ import (
 
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/feed"
+	"leaderboard/cmd/internal/simulation"
 )
+
+// simulatedStart is how many activities are simulated at once at the beginning, so
+// that the first page is full.
+const simulatedStart = 2000
 
 // feed publishes the activities, shows the banner when all is ready, and goes on
 // simulating.
@@ -38,13 +43,14 @@ func (e *environment) feed(ctx context.Context, api, admin net.Listener, service
 	if simulated == nil {
 		return nil
 	}
-	return simulated.run(ctx, e.cluster, e.topics.Activities)
+	writer := e.cluster.Writer(e.topics.Activities)
+	return errors.Join(simulated.Run(ctx, writer, simulation.DefaultRate, 0, nil), writer.Close())
 }
 
 // publishActivities publishes the file or the first simulated activities, unless
 // the log has activities already. The simulation is nil when there is none.
-func (e *environment) publishActivities(ctx context.Context) (*simulation, error) {
-	empty, err := isEmpty(ctx, e.cluster, e.topics.Activities)
+func (e *environment) publishActivities(ctx context.Context) (*simulation.Simulation, error) {
+	empty, err := feed.IsEmpty(ctx, e.cluster, e.topics.Activities)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +61,9 @@ func (e *environment) publishActivities(ctx context.Context) (*simulation, error
 		return nil, nil
 	}
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // made-up activities
-	s := newSimulation(e.catalog, e.caller.org, time.Now(), random)
+	s := simulation.New(simulation.Config{
+		Catalog: e.catalog, Org: e.caller.org, Users: simulation.DefaultUsers, Skew: simulation.DefaultSkew,
+	}, time.Now(), random)
 	if s == nil {
 		e.notes = append(e.notes, "no target of the organisation has a running period, so nothing is simulated")
 		return nil, nil
@@ -63,22 +71,20 @@ func (e *environment) publishActivities(ctx context.Context) (*simulation, error
 	if !empty {
 		return s, nil
 	}
-	lines, err := s.next(simulatedStart, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	return s, e.publish(ctx, strings.NewReader(lines), e.topics.Activities, feed.Lines{Key: feed.ActivityKey})
+	writer := e.cluster.Writer(e.topics.Activities)
+	_, err = s.Publish(ctx, writer, simulatedStart)
+	return s, errors.Join(err, writer.Close())
 }
 
 func (e *environment) publishProfiles(ctx context.Context) error {
 	if e.config.Profiles != "" {
 		return e.publishFile(ctx, e.config.Profiles, e.topics.Profiles, feed.Lines{Key: feed.ProfileKey})
 	}
-	empty, err := isEmpty(ctx, e.cluster, e.topics.Profiles)
+	empty, err := feed.IsEmpty(ctx, e.cluster, e.topics.Profiles)
 	if err != nil || !empty || !e.config.Simulate {
 		return err
 	}
-	lines, err := sampleProfiles(e.caller.org)
+	lines, err := simulation.Profiles(e.caller.org, simulation.DefaultUsers)
 	if err != nil {
 		return err
 	}
@@ -106,7 +112,7 @@ func (e *environment) publish(ctx context.Context, text io.Reader, topic string,
 // awaitExample waits a while for somebody to stand on a board, if anybody will.
 func (e *environment) awaitExample(ctx context.Context) (*example, error) {
 	candidates := examples(e.catalog, e.caller.org, time.Now())
-	empty, err := isEmpty(ctx, e.cluster, e.topics.Activities)
+	empty, err := feed.IsEmpty(ctx, e.cluster, e.topics.Activities)
 	if err != nil || len(candidates) == 0 {
 		return nil, err
 	}

@@ -1,51 +1,67 @@
-package dev
+package simulation
 
 import (
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
-	"strings"
 	"time"
 
 	"leaderboard"
 )
 
-// The built-in organisations.
+// Org is the organisation that [Catalog] makes up, and parent the one above it.
 const (
-	sampleOrg    leaderboard.OrgID = 50711
-	sampleParent leaderboard.OrgID = 50700
+	Org    leaderboard.OrgID = 50711
+	parent leaderboard.OrgID = 50700
 )
 
-// monthsAround is how many months before and after now the built-in periods reach,
-// so that a log that is kept for long still has a period that is running.
+// DefaultBoards is how many boards show each kind of target once.
+const DefaultBoards = 3
+
+// monthsAround is how many months before and after now the periods reach, so that a
+// log that is kept for long still has a period that is running.
 const monthsAround = 12
 
-// sampleCatalog is the built-in catalog: monthly periods around now.
-func sampleCatalog(now time.Time) (leaderboard.CatalogDocument, error) {
+// firstRule is the first of the targets.
+const firstRule leaderboard.TargetRuleID = 366
+
+// Catalog is an organisation with that many targets and monthly periods around now.
+func Catalog(now time.Time, boards int) (leaderboard.CatalogDocument, error) {
 	const zone = "Asia/Kolkata"
 	location, err := time.LoadLocation(zone)
 	if err != nil {
-		return leaderboard.CatalogDocument{}, fmt.Errorf("the time zone of the built-in catalog: %w", err)
+		return leaderboard.CatalogDocument{}, fmt.Errorf("the time zone of the made-up catalog: %w", err)
 	}
 	return leaderboard.CatalogDocument{
 		Orgs: []leaderboard.Org{
 			{
-				OrgID: sampleOrg, Name: "Acme", TimeZone: zone, LeaderboardsEnabled: true, ParentOrgID: sampleParent,
+				OrgID: Org, Name: "Acme", TimeZone: zone, LeaderboardsEnabled: true, ParentOrgID: parent,
 				Enrichment: []string{"birthday", "gender", "anniversary"},
 			},
-			{OrgID: sampleParent, Name: "Acme Group", TimeZone: zone, LeaderboardsEnabled: true},
+			{OrgID: parent, Name: "Acme Group", TimeZone: zone, LeaderboardsEnabled: true},
 		},
 		TargetGroups: []leaderboard.TargetGroup{{
-			TargetGroupID: 232, OrgID: sampleOrg, Name: "Target", Active: true, LeaderboardEnabled: true,
+			TargetGroupID: 232, OrgID: Org, Name: "Target", Active: true, LeaderboardEnabled: true,
 			Periods: months(now.In(location)),
-			Targets: []leaderboard.Target{
-				{TargetRuleID: 366, Name: "spend", Aggregate: leaderboard.Sum, Order: leaderboard.Descending},
-				{TargetRuleID: 367, Name: "largest basket", Aggregate: leaderboard.Max, Order: leaderboard.Descending},
-				{TargetRuleID: 368, Name: "smallest basket", Aggregate: leaderboard.Min, Order: leaderboard.Ascending},
-			},
+			Targets: targets(boards),
 		}},
 	}, nil
+}
+
+// targets are n targets of all kinds in turn.
+func targets(n int) []leaderboard.Target {
+	kinds := [DefaultBoards]leaderboard.Target{
+		{Name: "spend", Aggregate: leaderboard.Sum, Order: leaderboard.Descending},
+		{Name: "largest basket", Aggregate: leaderboard.Max, Order: leaderboard.Descending},
+		{Name: "smallest basket", Aggregate: leaderboard.Min, Order: leaderboard.Ascending},
+	}
+	targets := make([]leaderboard.Target, n)
+	for i := range targets {
+		targets[i] = kinds[i%len(kinds)]
+		targets[i].TargetRuleID = firstRule + leaderboard.TargetRuleID(i)
+		if round := i / len(kinds); round > 0 {
+			targets[i].Name = fmt.Sprintf("%s %d", targets[i].Name, round+1)
+		}
+	}
+	return targets
 }
 
 // months are the calendar months around now, in its time zone.
@@ -61,43 +77,4 @@ func months(now time.Time) []leaderboard.Period {
 		})
 	}
 	return periods
-}
-
-// firstUser is the first of the simulated users.
-const firstUser leaderboard.UserID = 381_329_001
-
-// userCount is how many there are.
-const userCount = 1000
-
-var (
-	firstNames = []string{"Aarav", "Diya", "Ishaan", "Kavya", "Meera", "Nikhil", "Priya", "Rohan", "Sana", "Tom"}
-	lastNames  = []string{"Bose", "Chopra", "Das", "Iyer", "Khan", "Mehta", "Nair", "Rao", "Sawyer", "Singh"}
-)
-
-// sampleProfiles are the profiles of the simulated users, as JSON lines. Not all
-// that could be known is known of everyone.
-func sampleProfiles(org leaderboard.OrgID) (string, error) {
-	random := rand.New(rand.NewPCG(uint64(org), 0)) //nolint:gosec // made-up people, the same each time
-	var lines strings.Builder
-	encoder := json.NewEncoder(&lines)
-	for i := range userCount {
-		first, last := firstNames[random.IntN(len(firstNames))], lastNames[random.IntN(len(lastNames))]
-		attributes := map[string]string{
-			"first_name": first,
-			"last_name":  last,
-			"mobile":     strconv.Itoa(919_800_000_000 + i),
-			"email":      fmt.Sprintf("%s.%s.%d@example.com", strings.ToLower(first), strings.ToLower(last), i),
-		}
-		if random.IntN(2) == 0 {
-			attributes["birthday"] = fmt.Sprintf("%d-%02d-%02d", 1960+random.IntN(45), 1+random.IntN(12), 1+random.IntN(28))
-		}
-		if random.IntN(3) > 0 {
-			attributes["gender"] = []string{"Female", "Male"}[random.IntN(2)]
-		}
-		profile := leaderboard.Profile{OrgID: org, UserID: firstUser + leaderboard.UserID(i), Attributes: attributes}
-		if err := encoder.Encode(profile); err != nil {
-			return "", err
-		}
-	}
-	return lines.String(), nil
 }
