@@ -6,6 +6,7 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
+IMAGE ?= leaderboard
 
 BASE ?= main~1
 COUNT ?= 10
@@ -28,6 +29,15 @@ build: ## Build bin/projector, bin/query and bin/leaderboard
 .PHONY: run
 run: build ## Run all of it in one process: bin/leaderboard dev
 	bin/leaderboard dev
+
+.PHONY: image
+image: export GOOS := linux
+image: build ## Build the container image from the programs in bin (IMAGE=leaderboard)
+	docker build --quiet --file deploy/Dockerfile --target prebuilt --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+
+.PHONY: demo
+demo: image ## Show a living board and its dashboard: Kafka, Redis, Prometheus and Grafana in containers
+	LEADERBOARD_IMAGE=$(IMAGE) docker compose --file deploy/compose.yaml --env-file deploy/demo.env up
 
 .PHONY: test
 test: servers build ## Run all tests with the race detector, end to end on a real Kafka and a real Redis

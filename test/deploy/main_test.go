@@ -1,0 +1,14 @@
+package deploy
+
+import (
+	"os"
+	"testing"
+
+	"leaderboard/test/programs"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	programs.Remove()
+	os.Exit(code)
+}
