@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"sigs.k8s.io/yaml"
 
 	"leaderboard/query"
 	"leaderboard/test/programs"
@@ -141,5 +143,38 @@ func TestProgramsKnowTheirSettings(t *testing.T) {
 	}
 	if _, err := query.LoadClients(project.Secrets["clients"].File); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPrometheusFindsTheDaemons holds what it watches against the services and the
+// ports at which they are asked after their health.
+func TestPrometheusFindsTheDaemons(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", "compose.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var settings struct {
+		Jobs []struct {
+			Name string `json:"job_name"`
+			DNS  []struct {
+				Names []string `json:"names"`
+				Port  int      `json:"port"`
+			} `json:"dns_sd_configs"`
+		} `json:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(text, &settings); err != nil {
+		t.Fatal(err)
+	}
+	services := demo(t).Services
+	var watched []string
+	for _, job := range settings.Jobs {
+		name, port := job.DNS[0].Names[0], job.DNS[0].Port
+		watched = append(watched, name)
+		if check := services[name].HealthCheck; job.Name != "leaderboard-"+name || check == nil || !strings.Contains(strings.Join(check.Test, " "), fmt.Sprintf(":%d/", port)) {
+			t.Errorf("job %s asks %s at port %d", job.Name, name, port)
+		}
+	}
+	if !slices.Equal(watched, []string{"projector", "query"}) {
+		t.Errorf("watched are %q", watched)
 	}
 }
