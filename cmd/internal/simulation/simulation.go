@@ -141,7 +141,7 @@ func (s *Simulation) Run(ctx context.Context, writer *kafka.Writer, perSecond fl
 		if limit > 0 {
 			n = min(n, limit-total)
 		}
-		if pace.WaitN(ctx, n) != nil {
+		if !inTurn(ctx, pace, n) {
 			return nil
 		}
 		published, err := s.Publish(context.WithoutCancel(ctx), writer, n)
@@ -155,3 +155,6 @@ func (s *Simulation) Run(ctx context.Context, writer *kafka.Writer, perSecond fl
 	}
 	return nil
 }
+
+// inTurn waits until n more may be sent; false is the end of ctx.
+func inTurn(ctx context.Context, pace *rate.Limiter, n int) bool { return pace.WaitN(ctx, n) == nil }
