@@ -81,6 +81,8 @@ func (l *lanes) ask(ctx context.Context, reads []*read) error {
 
 // parcel is what one request reads from one node.
 type parcel struct {
+	// ctx is the request's: a parcel that nobody waits for any more is not sent.
+	ctx   context.Context
 	lane  *lane
 	reads []*read
 	// delivered is closed once every read has its replies or its error.
@@ -97,7 +99,7 @@ func (l *lanes) load(ctx context.Context, reads []*read) []*parcel {
 			i++
 		}
 		if i == len(parcels) {
-			parcels = append(parcels, &parcel{lane: lane, delivered: make(chan struct{})})
+			parcels = append(parcels, &parcel{ctx: ctx, lane: lane, delivered: make(chan struct{})})
 		}
 		parcels[i].reads = append(parcels[i].reads, r)
 	}
@@ -151,30 +153,36 @@ func (l *lane) run() {
 	}
 }
 
-// take is who goes with the next pipeline.
+// take is who goes with the next pipeline. Behind a node that did not answer for a
+// while the parcels of requests that have ended are left behind, lest they hold up
+// those that came since.
 func (l *lane) take() []*parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var taken []*parcel
 	n, items := 0, 0
-	for n < len(l.waiting) && items < maxPipelineItems {
-		for _, r := range l.waiting[n].reads {
+	for ; n < len(l.waiting) && items < maxPipelineItems; n++ {
+		p := l.waiting[n]
+		if p.ctx.Err() != nil {
+			continue
+		}
+		for _, r := range p.reads {
 			items += r.items
 		}
-		n++
+		taken = append(taken, p)
 	}
-	if n == 0 {
-		l.pipelines--
-		return nil
-	}
-	taken := l.waiting[:n:n]
 	l.waiting = l.waiting[n:]
+	if taken == nil {
+		l.pipelines--
+	}
 	return taken
 }
 
 // send delivers what the parcels ask for, in one round trip or in two when the
 // node has not seen a script yet.
 func (l *lane) send(parcels []*parcel) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
+	// What goes with ctx, such as a trace, is of the request that is first.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parcels[0].ctx), l.timeout)
 	defer cancel()
 	commands := gather(parcels)
 	l.exec(ctx, commands, false)
