@@ -114,36 +114,45 @@ func unavailable() error {
 
 // errorFor is what the client is told about err. What is neither for the client
 // nor Redis' absence is a defect, which is logged and not shown.
-func (s *Server) errorFor(rt route, err error) error {
+func (s *Server) errorFor(rt route, c *call, err error) error {
 	if _, ok := errors.AsType[*leaderboard.Error](err); ok {
 		return err
 	}
 	if errors.Is(err, errStoreAway) {
 		return unavailable()
 	}
-	s.log.Error("a request failed", "route", rt.pattern, "error", err)
+	s.log.Error("a request failed", "request_id", c.id, "route", rt.pattern, "error", err)
 	return leaderboard.Errorf(leaderboard.CodeInternal, "Internal error")
 }
 
 // Values of headers that all answers share. Answers hold personal data: no cache
-// on the way may keep them.
+// may keep them unasked, not even the client's own. A client that keeps one itself
+// can ask with its ETag whether there is another.
 var (
 	contentType  = []string{"application/json"}
 	cacheControl = []string{"no-store"}
 )
 
-// write sends the body, or the error in its place, and returns the status.
-func (s *Server) write(w http.ResponseWriter, rt route, body []byte, err error) int {
+// write sends the body, or the error in its place, and returns the status and how
+// long the body is.
+func (s *Server) write(w http.ResponseWriter, rt route, c *call, body []byte, err error) (status, size int) {
 	header := w.Header()
-	status := http.StatusOK
+	header["X-Request-Id"], header["Cache-Control"] = []string{c.id}, cacheControl
+	status = http.StatusOK
 	if err != nil {
-		body, status = refuse(header, rt, s.errorFor(rt, err))
+		body, status = refuse(header, rt, s.errorFor(rt, c, err))
+	} else if isRead(c.Method) {
+		tag := entityTag(body)
+		header["Etag"] = []string{tag}
+		if isHeld(c.Request, tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified, 0
+		}
 	}
-	header["Content-Type"], header["Cache-Control"] = contentType, cacheControl
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	header["Content-Type"], header["Content-Length"] = contentType, []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only when the client is gone
-	return status
+	return status, len(body)
 }
 
 // refuse makes the answer to an error, and sets the header that goes with it.

@@ -99,14 +99,14 @@ func BenchmarkReading25Items(b *testing.B) {
 	}
 }
 
-// benchService answers from the embedded store, which holds a board of 100 users.
-func benchService(b *testing.B) http.Handler {
+// smallService answers from the embedded store, which holds a board of 100 users.
+func smallService(b testing.TB, adjust ...func(*Config)) http.Handler {
 	b.Helper()
 	store := miniredis.RunT(b)
 	client := redis.NewClient(&redis.Options{Addr: store.Addr()})
 	b.Cleanup(func() { _ = client.Close() })
 	var clients Clients
-	if err := clients.Add("bench", 1, "secret"); err != nil {
+	if err := clients.Add("shop", 1, "secret"); err != nil {
 		b.Fatal(err)
 	}
 	layout := leaderboard.Layout{Generation: 1, Shards: 1}
@@ -121,7 +121,11 @@ func benchService(b *testing.B) http.Handler {
 		client.HSet(b.Context(), layout.UsersKey(board), leaderboard.UserField(user), leaderboard.MemberTime(1_719_230_820_000))
 		client.HSet(b.Context(), leaderboard.ProfilesKey(1), int64(user), benchRecord)
 	}
-	s, err := New(Config{Redis: client, Clients: &clients, RequestTimeout: time.Minute})
+	cfg := Config{Redis: client, Clients: &clients, RequestTimeout: time.Minute}
+	for _, f := range adjust {
+		f(&cfg)
+	}
+	s, err := New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -130,7 +134,7 @@ func benchService(b *testing.B) http.Handler {
 }
 
 func BenchmarkAnswering(b *testing.B) {
-	handler := benchService(b)
+	handler := smallService(b)
 	for name, target := range map[string]string{
 		"top10": "/v3.1/leaderboards/targetGroups/2?targetId=3",
 		"rank":  "/v3.1/leaderboards/user/7",
@@ -140,7 +144,7 @@ func BenchmarkAnswering(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target, http.NoBody)
-					r.SetBasicAuth("bench", "secret")
+					r.SetBasicAuth("shop", "secret")
 					w := httptest.NewRecorder()
 					handler.ServeHTTP(w, r)
 					if w.Code != http.StatusOK {
@@ -148,6 +152,37 @@ func BenchmarkAnswering(b *testing.B) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// nothing takes an answer and forgets it.
+type nothing struct{ header http.Header }
+
+func (n *nothing) Header() http.Header         { return n.header }
+func (n *nothing) WriteHeader(int)             {}
+func (n *nothing) Write(b []byte) (int, error) { return len(b), nil }
+
+// BenchmarkFront is what goes with every request beside the answer itself: without
+// and with a client that accepts gzip.
+func BenchmarkFront(b *testing.B) {
+	s, err := New(Config{Redis: redis.NewClient(&redis.Options{}), Clients: new(Clients)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := []byte(`{"rankings":[` + strings.TrimSuffix(strings.Repeat(benchRecord+",", 10), ",") + `]}`)
+	handler := front(s.serve(route{pattern: "/", answer: func(*call) ([]byte, error) { return body, nil }}), nil)
+	for _, encoding := range []string{"", "gzip"} {
+		b.Run("encoding="+encoding, func(b *testing.B) {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", http.NoBody)
+			if encoding != "" {
+				r.Header.Set("Accept-Encoding", encoding)
+			}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				handler.ServeHTTP(&nothing{header: make(http.Header)}, r)
+			}
 		})
 	}
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
+	overloads   prometheus.Counter
 	panics      prometheus.Counter
 	redisErrors prometheus.Counter
 	outdated    prometheus.Gauge
@@ -42,6 +43,10 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 			Name: "leaderboard_http_requests_in_flight",
 			Help: "HTTP requests being answered.",
 		}),
+		overloads: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_http_overloads_total",
+			Help: "HTTP requests refused because as many as may be were being answered.",
+		}),
 		panics: auto.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_http_panics_total",
 			Help: "HTTP requests that ended in a panic.",
@@ -68,13 +73,17 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 // methods are those that get a label of their own: a client may send any word.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
+func knownMethod(method string) string {
+	if slices.Contains(methods, method) {
+		return method
+	}
+	return "other"
+}
+
 // observer gives what counts the answers of a route.
 func (m *metrics) observer(route string) func(method string, status int, elapsed time.Duration) {
 	duration := m.duration.WithLabelValues(route)
 	return func(method string, status int, elapsed time.Duration) {
-		if !slices.Contains(methods, method) {
-			method = "other"
-		}
 		m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 		duration.Observe(elapsed.Seconds())
 	}

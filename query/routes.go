@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -31,6 +30,8 @@ type endpoint func(*call) ([]byte, error)
 // call is a request with what the middleware found out about it.
 type call struct {
 	*http.Request
+	// id is what the client and the log know the request by.
+	id string
 	// ctx ends with the request and with its time, from limitTime on.
 	ctx context.Context
 	// buffer may hold the request's body, then the answer's. It is used again for
@@ -58,7 +59,7 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle(gatewayPrefix+rt.pattern, handler)
 	}
 	mux.Handle("/", s.serve(route{pattern: "/", answer: noRoute}))
-	return mux
+	return front(mux, s.corsOrigins)
 }
 
 // middleware puts the checks of a route before its endpoint, the first one outermost.
@@ -67,6 +68,7 @@ func (s *Server) middleware(rt route) endpoint {
 	for _, wrap := range slices.Backward([]func(endpoint) endpoint{
 		s.recoverPanics,
 		allowMethods(rt.methods),
+		s.limitConcurrency,
 		s.limitTime,
 		s.authenticate,
 		s.limitRate,
@@ -89,16 +91,17 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyBytes)
 		}
 		buffer := buffers.Get().(*[]byte)
-		c := &call{Request: r, buffer: *buffer}
+		c := &call{Request: r, id: requestID(r), buffer: *buffer}
 		body, err := rt.answer(c)
-		status := s.write(w, rt, body, err)
+		status, size := s.write(w, rt, c, body, err)
 		*buffer = c.buffer
 		buffers.Put(buffer)
-		elapsed := time.Since(start)
-		observe(r.Method, status, elapsed)
-		if s.log.Enabled(r.Context(), slog.LevelDebug) {
-			s.log.Debug("request", "client", c.client.name(), "route", rt.pattern, "status", status, "duration", elapsed)
-		}
+		elapsed, method := time.Since(start), knownMethod(r.Method)
+		observe(method, status, elapsed)
+		s.accessLog.write(&answered{
+			id: c.id, client: c.client.name(), route: rt.pattern, method: method,
+			status: status, bytes: size, elapsed: elapsed,
+		})
 	}
 }
 

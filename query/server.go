@@ -1,8 +1,10 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,8 @@ const (
 	DefaultRefreshInterval       = 500 * time.Millisecond
 	DefaultRequestTimeout        = 5 * time.Second
 	DefaultMaxBodyBytes    int64 = 64 << 10
+	DefaultMaxConcurrent         = 1000
+	DefaultAccessLog             = AccessLogErrors
 )
 
 // Config is what a [Server] is made of.
@@ -34,6 +38,14 @@ type Config struct {
 	RequestTimeout time.Duration
 	// MaxBodyBytes bounds a request's body; 0 is [DefaultMaxBodyBytes].
 	MaxBodyBytes int64
+	// MaxConcurrent is how many requests are answered at once, above which they are
+	// refused with 503; 0 is [DefaultMaxConcurrent].
+	MaxConcurrent int
+	// CORSOrigins are those of the pages that may call from a browser, see
+	// [CheckOrigin]; none when empty.
+	CORSOrigins []string
+	// AccessLog says which requests are logged; "" is [DefaultAccessLog].
+	AccessLog AccessLog
 	// RateLimit is how many requests a second each client may send; 0 is no limit.
 	RateLimit float64
 	// Log may be nil: then nothing is logged.
@@ -48,13 +60,17 @@ type Server struct {
 	refreshInterval time.Duration
 	requestTimeout  time.Duration
 	maxBodyBytes    int64
+	corsOrigins     []string
 	log             *slog.Logger
-	metrics         *metrics
-	guard           *guard
-	store           *store
-	catalog         *catalogReader
-	tops            *shared[topQuestion]
-	state           atomic.Pointer[state]
+	accessLog       *accessLog
+	// places has an element for each request that is being answered.
+	places  chan struct{}
+	metrics *metrics
+	guard   *guard
+	store   *store
+	catalog *catalogReader
+	tops    *shared[topQuestion]
+	state   atomic.Pointer[state]
 }
 
 // New makes a Server; it reads the clients file, but does not talk to Redis.
@@ -68,7 +84,10 @@ func New(cfg Config) (*Server, error) {
 		refreshInterval: cfg.RefreshInterval,
 		requestTimeout:  cfg.RequestTimeout,
 		maxBodyBytes:    cfg.MaxBodyBytes,
+		corsOrigins:     cfg.CORSOrigins,
 		log:             cfg.Log,
+		accessLog:       newAccessLog(cfg.Log, cfg.AccessLog),
+		places:          make(chan struct{}, cfg.MaxConcurrent),
 		guard:           newGuard(cfg.Clients, cfg.RateLimit),
 	}
 	s.state.Store(&state{problem: errors.New("the catalog has not been read from Redis yet")})
@@ -88,8 +107,17 @@ func (cfg *Config) complete() error {
 	if cfg.Clients == nil && cfg.ClientsFile == "" {
 		problems = append(problems, errors.New("query: neither Config.Clients nor Config.ClientsFile is set"))
 	}
-	if cfg.RefreshInterval < 0 || cfg.RequestTimeout < 0 || cfg.MaxBodyBytes < 0 || cfg.RateLimit < 0 {
-		problems = append(problems, errors.New("query: RefreshInterval, RequestTimeout, MaxBodyBytes and RateLimit must not be negative"))
+	if cfg.RefreshInterval < 0 || cfg.RequestTimeout < 0 || cfg.MaxBodyBytes < 0 || cfg.MaxConcurrent < 0 || cfg.RateLimit < 0 {
+		problems = append(problems, errors.New("query: RefreshInterval, RequestTimeout, MaxBodyBytes, MaxConcurrent and RateLimit must not be negative"))
+	}
+	for _, origin := range cfg.CORSOrigins {
+		if err := CheckOrigin(origin); err != nil {
+			problems = append(problems, fmt.Errorf("query: Config.CORSOrigins: %w", err))
+		}
+	}
+	cfg.AccessLog = cmp.Or(cfg.AccessLog, DefaultAccessLog)
+	if err := cfg.AccessLog.check(); err != nil {
+		problems = append(problems, err)
 	}
 	if len(problems) > 0 {
 		return errors.Join(problems...)
@@ -112,6 +140,9 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.MaxBodyBytes == 0 {
 		cfg.MaxBodyBytes = DefaultMaxBodyBytes
+	}
+	if cfg.MaxConcurrent == 0 {
+		cfg.MaxConcurrent = DefaultMaxConcurrent
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
