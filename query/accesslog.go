@@ -89,11 +89,11 @@ func (l *accessLog) wants(a *answered) bool {
 	}
 }
 
-// check finds fault with a value that is none of the three.
-func (l AccessLog) check() error {
+// Check finds fault with a value that is none of the three.
+func (l AccessLog) Check() error {
 	switch l {
 	case AccessLogOn, AccessLogErrors, AccessLogOff:
 		return nil
 	}
-	return fmt.Errorf("query: AccessLog is %q, not one of on, errors, off", string(l))
+	return fmt.Errorf("%q is none of on, errors, off", string(l))
 }

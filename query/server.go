@@ -116,8 +116,8 @@ func (cfg *Config) complete() error {
 		}
 	}
 	cfg.AccessLog = cmp.Or(cfg.AccessLog, DefaultAccessLog)
-	if err := cfg.AccessLog.check(); err != nil {
-		problems = append(problems, err)
+	if err := cfg.AccessLog.Check(); err != nil {
+		problems = append(problems, fmt.Errorf("query: Config.AccessLog: %w", err))
 	}
 	if len(problems) > 0 {
 		return errors.Join(problems...)

@@ -10,8 +10,9 @@ import (
 // began, so that it is never older than the request. Whoever comes later waits for
 // the next reading, of which there is one at a time for each question.
 type shared[Q comparable] struct {
-	// read makes an answer. It bounds its own time.
-	read func(Q) ([]byte, error)
+	// read makes an answer. It bounds its own time; ctx has no end, and the values of
+	// the first request that waits.
+	read func(ctx context.Context, q Q) ([]byte, error)
 
 	mu sync.Mutex
 	// next is, for each question that is being read, the reading after that one;
@@ -21,19 +22,20 @@ type shared[Q comparable] struct {
 
 // reading is an answer to be; body and err are there once done is closed.
 type reading struct {
+	ctx  context.Context
 	done chan struct{}
 	body []byte
 	err  error
 }
 
-func newShared[Q comparable](read func(Q) ([]byte, error)) *shared[Q] {
+func newShared[Q comparable](read func(context.Context, Q) ([]byte, error)) *shared[Q] {
 	return &shared[Q]{read: read, next: map[Q]*reading{}}
 }
 
 // answer is the question's answer, which the caller must not change, or ctx's error
 // when that ends first.
 func (s *shared[Q]) answer(ctx context.Context, q Q) ([]byte, error) {
-	r := s.join(q)
+	r := s.join(ctx, q)
 	select {
 	case <-r.done:
 		return r.body, r.err
@@ -43,14 +45,14 @@ func (s *shared[Q]) answer(ctx context.Context, q Q) ([]byte, error) {
 }
 
 // join is the first reading of the question that has not begun.
-func (s *shared[Q]) join(q Q) *reading {
+func (s *shared[Q]) join(ctx context.Context, q Q) *reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, running := s.next[q]
 	if r != nil {
 		return r
 	}
-	r = &reading{done: make(chan struct{})}
+	r = &reading{ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
 	if running {
 		s.next[q] = r
 	} else {
@@ -63,7 +65,7 @@ func (s *shared[Q]) join(q Q) *reading {
 // run reads until nobody waits any more.
 func (s *shared[Q]) run(q Q, r *reading) {
 	for r != nil {
-		r.body, r.err = s.read(q)
+		r.body, r.err = s.read(r.ctx, q)
 		close(r.done)
 		r = s.advance(q)
 	}

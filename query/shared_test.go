@@ -15,7 +15,7 @@ type slowReader struct {
 	goOn  chan error
 }
 
-func (r *slowReader) read(string) ([]byte, error) {
+func (r *slowReader) read(context.Context, string) ([]byte, error) {
 	r.mu.Lock()
 	r.begun++
 	body := []byte{byte(r.begun)}

@@ -49,13 +49,13 @@ func (s *Server) topRanked(c *call) ([]byte, error) {
 }
 
 // readTop makes the answer to a question, for all who ask it at this time.
-func (s *Server) readTop(q topQuestion) (body []byte, err error) {
+func (s *Server) readTop(ctx context.Context, q topQuestion) (body []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.panicked(p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), s.requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout)
 	defer cancel()
 	pages, warnings := q.pages.capped()
 	page, err := s.store.page(ctx, q.view.layout, q.board.board(), q.board.target.Order, pages.first(), pages.last())

@@ -27,6 +27,7 @@ type settings struct {
 	Group           string           `name:"kafka-group" env:"KAFKA_GROUP" default:"leaderboard" placeholder:"NAME" help:"Consumer group (${default}); to that of a generation N above 1, -N is added, so that no two generations share one."`
 	Redis           daemon.Redis     `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Admin           string           `env:"ADMIN_LISTEN" default:":8082" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
+	AdminTLS        daemon.ServerTLS `embed:"" prefix:"admin-" envprefix:"ADMIN_"`
 	Generation      int              `env:"GENERATION" default:"1" placeholder:"N" help:"Generation of boards to write (${default})."`
 	Shards          int              `env:"SHARDS" default:"16" placeholder:"N" help:"Shards of the generation when it has to be made (${default})."`
 	DedupeWindow    time.Duration    `env:"DEDUPE_WINDOW" default:"24h" placeholder:"TIME" help:"Records with the same eventId, user and board that are published no further apart count once; 0 counts all (${default}). A generation keeps the one that it was begun with."`
@@ -41,7 +42,7 @@ type settings struct {
 // Check names every wrong setting.
 func (s *settings) Check() error {
 	mistakes := []error{
-		s.Kafka.Check(), s.Redis.Check(), s.Log.Check(), daemon.CheckAddress("admin", s.Admin),
+		s.Kafka.Check(), s.Redis.Check(), s.Log.Check(), daemon.CheckAddress("admin", s.Admin), s.AdminTLS.Check("admin-"),
 		daemon.CheckPositive("generation", s.Generation),
 		daemon.CheckPositive("shards", s.Shards),
 		daemon.CheckPositive("max-batch-records", s.MaxBatchRecords),
@@ -113,7 +114,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	admin, err := daemon.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
+	admin, err := s.AdminTLS.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
 	if err != nil {
 		return err
 	}

@@ -27,22 +27,33 @@ type settings struct {
 	Redis           daemon.Redis     `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Listen          string           `env:"LISTEN" default:":8080" placeholder:"HOST:PORT" help:"Where the API is (${default})."`
 	Admin           string           `env:"ADMIN_LISTEN" default:":8081" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
+	TLS             daemon.ServerTLS `embed:""`
+	AdminTLS        daemon.ServerTLS `embed:"" prefix:"admin-" envprefix:"ADMIN_"`
 	ClientsFile     string           `env:"CLIENTS_FILE" placeholder:"FILE" help:"Clients that may call, as 'leaderboard clients add' writes them. Required."`
 	RateLimit       float64          `env:"RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that one client may make; 0 is no limit (${default})."`
+	MaxConcurrent   int              `env:"MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests to answer at once; those above are refused with 503 (${default})."`
+	CORSOrigins     []string         `env:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of the pages that may call from a browser, such as https://shop.example or https://*.shop.example; several separated by commas. None without it."`
 	RequestTimeout  time.Duration    `env:"REQUEST_TIMEOUT" default:"5s" placeholder:"TIME" help:"Longest time for one answer (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
+	AccessLog       string           `env:"ACCESS_LOG" default:"errors" placeholder:"WHICH" help:"Requests to log: on (all), errors (5xx, and those of a second or longer) or off (${default})."`
+	Tracing         daemon.Tracing   `embed:""`
 	Version         kong.VersionFlag `help:"Print the version."`
 }
 
 // Check names every wrong setting.
 func (s *settings) Check() error {
 	mistakes := []error{
-		s.Redis.Check(), s.Log.Check(),
+		s.Redis.Check(), s.Log.Check(), s.TLS.Check(""), s.AdminTLS.Check("admin-"), s.Tracing.Check(),
+		daemon.CheckOrigins("cors-origins", s.CORSOrigins),
+		daemon.CheckPositive("max-concurrent", s.MaxConcurrent),
 		daemon.CheckAddress("listen", s.Listen),
 		daemon.CheckAddress("admin", s.Admin),
 		daemon.CheckPositive("request-timeout", s.RequestTimeout),
 		daemon.CheckPositive("shutdown-timeout", s.ShutdownTimeout),
+	}
+	if err := query.AccessLog(s.AccessLog).Check(); err != nil {
+		mistakes = append(mistakes, daemon.Mistakenf("access-log", "%v", err))
 	}
 	if s.RateLimit < 0 {
 		mistakes = append(mistakes, daemon.Mistakenf("rate-limit", "%v is negative", s.RateLimit))
@@ -83,7 +94,15 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	api, err := daemon.Listen("api", "--listen (LISTEN)", s.Listen, log)
+	tracer, err := s.Tracing.Start(ctx, name, daemon.Version(version), log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	if err := tracer.TraceRedis(store); err != nil {
+		return err
+	}
+	api, err := s.TLS.Listen("api", "--listen (LISTEN)", s.Listen, log)
 	if err != nil {
 		return err
 	}
@@ -94,13 +113,16 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		ClientsFile:    s.ClientsFile,
 		RequestTimeout: s.RequestTimeout,
 		RateLimit:      s.RateLimit,
+		MaxConcurrent:  s.MaxConcurrent,
+		CORSOrigins:    s.CORSOrigins,
+		AccessLog:      query.AccessLog(s.AccessLog),
 		Log:            log,
 		Registerer:     registry,
-	}, api)
+	}, api, tracer)
 	if err != nil {
 		return err
 	}
-	admin, err := daemon.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
+	admin, err := s.AdminTLS.Listen("admin", "--admin (ADMIN_LISTEN)", s.Admin, log)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"time"
@@ -16,6 +17,7 @@ import (
 type Query struct {
 	server     *query.Server
 	api        net.Listener
+	tracer     *Tracer
 	answerTime time.Duration
 	log        *slog.Logger
 }
@@ -28,20 +30,34 @@ func CheckClientsFile(path string) error {
 	return nil
 }
 
-// NewQuery wires the service to a bound listener.
-func NewQuery(c query.Config, api net.Listener) (*Query, error) {
+// CheckOrigins finds fault with origins that pages cannot have.
+func CheckOrigins(flag string, origins []string) error {
+	var mistakes []error
+	for _, origin := range origins {
+		if err := query.CheckOrigin(origin); err != nil {
+			mistakes = append(mistakes, Mistakenf(flag, "%v", err))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// NewQuery wires the service to a bound listener. The tracer may be nil.
+func NewQuery(c query.Config, api net.Listener, tracer *Tracer) (*Query, error) {
 	server, err := query.New(c)
 	if err != nil {
 		return nil, err
 	}
-	return &Query{server: server, api: api, answerTime: cmp.Or(c.RequestTimeout, query.DefaultRequestTimeout), log: c.Log}, nil
+	return &Query{
+		server: server, api: api, tracer: tracer,
+		answerTime: cmp.Or(c.RequestTimeout, query.DefaultRequestTimeout), log: c.Log,
+	}, nil
 }
 
 // Run answers until ctx ends; answers under way are finished.
 func (q *Query) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(q.server.Run(ctx)) })
-	group.Go(func() error { return serveHTTP(ctx, q.api, q.server.Handler(), q.answerTime, q.log) })
+	group.Go(func() error { return serveHTTP(ctx, q.api, q.tracer.traceHTTP(q.server.Handler()), q.answerTime, q.log) })
 	return group.Wait()
 }
 

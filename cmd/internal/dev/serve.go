@@ -42,7 +42,7 @@ func (e *environment) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	service, err := daemon.NewQuery(query.Config{Redis: e.redis, Clients: clients, Log: c.Log, Registerer: registry}, api)
+	service, err := daemon.NewQuery(query.Config{Redis: e.redis, Clients: clients, Log: c.Log, Registerer: registry}, api, nil)
 	if err != nil {
 		return err
 	}
