@@ -36,13 +36,14 @@ type settings struct {
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
+	Tracing         daemon.Tracing   `embed:""`
 	Version         kong.VersionFlag `help:"Print the version."`
 }
 
 // Check names every wrong setting.
 func (s *settings) Check() error {
 	mistakes := []error{
-		s.Kafka.Check(), s.Redis.Check(), s.Log.Check(), daemon.CheckAddress("admin", s.Admin), s.AdminTLS.Check("admin-"),
+		s.Kafka.Check(), s.Redis.Check(), s.Log.Check(), daemon.CheckAddress("admin", s.Admin), s.AdminTLS.Check("admin-"), s.Tracing.Check(),
 		daemon.CheckPositive("generation", s.Generation),
 		daemon.CheckPositive("shards", s.Shards),
 		daemon.CheckPositive("max-batch-records", s.MaxBatchRecords),
@@ -94,6 +95,14 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
+	tracer, err := s.Tracing.Start(ctx, name, daemon.Version(version), log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	if err := tracer.TraceRedis(store); err != nil {
+		return err
+	}
 	registry := daemon.NewRegistry(daemon.Version(version))
 	daemon.MeasureRedis(store, registry)
 	service, err := daemon.NewProjector(daemon.ProjectorConfig{
@@ -108,6 +117,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		MaxBatchRecords: s.MaxBatchRecords,
 		RememberEntries: s.RememberEntries,
 		SyncInterval:    s.SyncInterval,
+		Tracer:          tracer,
 		Log:             log,
 		Registerer:      registry,
 	})

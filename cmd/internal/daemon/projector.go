@@ -35,8 +35,10 @@ type ProjectorConfig struct {
 	// has room for.
 	RememberEntries int64
 	SyncInterval    time.Duration
-	Log             *slog.Logger
-	Registerer      prometheus.Registerer
+	// Tracer may be nil.
+	Tracer     *Tracer
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
 }
 
 // Projector is the service that folds the log into the boards: a consumer that
@@ -68,7 +70,7 @@ func NewProjector(c ProjectorConfig) (*Projector, error) {
 		Topics:          c.Topics,
 		Group:           c.Group,
 		Partitions:      c.Partitions,
-		Boards:          p.Boards(),
+		Boards:          c.Tracer.traceBoards(p.Boards()),
 		Catalog:         p.Catalog(),
 		Profiles:        p.Profiles(),
 		MaxBatchRecords: c.MaxBatchRecords,

@@ -57,7 +57,9 @@ func NewQuery(c query.Config, api net.Listener, tracer *Tracer) (*Query, error) 
 func (q *Query) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(q.server.Run(ctx)) })
-	group.Go(func() error { return serveHTTP(ctx, q.api, q.tracer.traceHTTP(q.server.Handler()), q.answerTime, q.log) })
+	group.Go(func() error {
+		return serveHTTP(ctx, q.api, q.tracer.traceHTTP(q.server.Handler()), q.answerTime, q.log)
+	})
 	return group.Wait()
 }
 

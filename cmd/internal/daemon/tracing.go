@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,12 +16,16 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"leaderboard"
+	"leaderboard/consumer"
 )
 
 // Tracing are the settings of the traces. The SDK reads more from the environment:
@@ -112,21 +117,50 @@ func (t *Tracer) traceHTTP(handler http.Handler) http.Handler {
 	return otelhttp.NewHandler(traced, "", otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(w3c))
 }
 
+// traceBoards makes a span of every batch of records.
+func (t *Tracer) traceBoards(boards consumer.Boards) consumer.Boards {
+	if t == nil {
+		return boards
+	}
+	return tracedBoards{boards, t.provider.Tracer("leaderboard/consumer")}
+}
+
+type tracedBoards struct {
+	consumer.Boards
+	tracer trace.Tracer
+}
+
+// Apply folds a batch, see [consumer.Boards].
+func (b tracedBoards) Apply(ctx context.Context, batch leaderboard.Batch) (leaderboard.Outcome, error) {
+	ctx, span := b.tracer.Start(ctx, "apply batch", trace.WithAttributes(
+		semconv.MessagingBatchMessageCount(len(batch.Records)),
+		semconv.MessagingDestinationPartitionID(strconv.Itoa(batch.Partition)),
+	))
+	defer span.End()
+	outcome, err := b.Boards.Apply(ctx, batch)
+	if err != nil {
+		span.SetStatus(codes.Error, "")
+	}
+	return outcome, err
+}
+
 // impersonal exports what is told of a span by its name, times and these attributes:
 // paths, addresses and the texts of errors can hold what is personal.
 type impersonal struct{ sdktrace.SpanExporter }
 
 var exportedAttributes = map[attribute.Key]bool{
-	semconv.HTTPRequestMethodKey:      true,
-	semconv.HTTPRouteKey:              true,
-	semconv.HTTPRequestBodySizeKey:    true,
-	semconv.HTTPResponseBodySizeKey:   true,
-	semconv.HTTPResponseStatusCodeKey: true,
-	semconv.URLSchemeKey:              true,
-	semconv.NetworkProtocolVersionKey: true,
-	semconv.ErrorTypeKey:              true,
-	"db.system":                       true,
-	"db.redis.num_cmd":                true,
+	semconv.HTTPRequestMethodKey:               true,
+	semconv.HTTPRouteKey:                       true,
+	semconv.HTTPRequestBodySizeKey:             true,
+	semconv.HTTPResponseBodySizeKey:            true,
+	semconv.HTTPResponseStatusCodeKey:          true,
+	semconv.URLSchemeKey:                       true,
+	semconv.NetworkProtocolVersionKey:          true,
+	semconv.ErrorTypeKey:                       true,
+	semconv.MessagingBatchMessageCountKey:      true,
+	semconv.MessagingDestinationPartitionIDKey: true,
+	"db.system":        true,
+	"db.redis.num_cmd": true,
 }
 
 // ExportSpans exports what may be told of the spans.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"leaderboard"
+	"leaderboard/consumer"
 	"leaderboard/query"
 )
 
@@ -186,6 +188,36 @@ func TestTracesGoOnFromTheCallersAndTellOfNoUser(t *testing.T) {
 		if strings.Contains(string(c.raw), personal) {
 			t.Errorf("%q is exported", personal)
 		}
+	}
+}
+
+// failingBoards fail every batch, and say of whom.
+type failingBoards struct{ consumer.Boards }
+
+func (failingBoards) Apply(context.Context, leaderboard.Batch) (leaderboard.Outcome, error) {
+	return leaderboard.Outcome{}, errors.New("381329847 failed")
+}
+
+func TestABatchIsASpan(t *testing.T) {
+	c := &otlpCollector{}
+	server := httptest.NewServer(c)
+	defer server.Close()
+	tracer, err := Tracing{Endpoint: server.URL + "/"}.Start(t.Context(), "projector", "v1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tracer.traceBoards(failingBoards{}).Apply(t.Context(), leaderboard.Batch{Partition: 7, Records: make([]leaderboard.Record, 3)}); err == nil {
+		t.Error("the error is lost")
+	}
+	tracer.Close()
+	if len(c.told) != 1 || c.told[0].GetName() != "apply batch" || c.told[0].GetStatus().GetCode() != spans.Status_STATUS_CODE_ERROR {
+		t.Fatalf("the spans are %v", c.told)
+	}
+	if a := attributes(c.told[0]); !strings.Contains(a["messaging.batch.message_count"], "3") || !strings.Contains(a["messaging.destination.partition.id"], "7") {
+		t.Errorf("the attributes are %v", a)
+	}
+	if strings.Contains(string(c.raw), "381329847") {
+		t.Error("the error's text is exported")
 	}
 }
 
