@@ -145,13 +145,17 @@ type objects map[string]meta.Object
 // get is the object of the type that has the name.
 func get[T meta.Object](t *testing.T, all objects, name string) T {
 	t.Helper()
+	var found T
+	there := false
 	for _, object := range all {
 		if typed, ok := object.(T); ok && object.GetName() == name {
-			return typed
+			found, there = typed, true
 		}
 	}
-	t.Fatalf("no %v %s among %q", reflect.TypeFor[T](), name, slices.Sorted(maps.Keys(all)))
-	panic("unreachable")
+	if !there {
+		t.Fatalf("no %v %s among %q", reflect.TypeFor[T](), name, slices.Sorted(maps.Keys(all)))
+	}
+	return found
 }
 
 // renderText gives the text of each template.

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +42,16 @@ func TestChartReadmeListsTheValues(t *testing.T) {
 	}
 }
 
+// row is a line of the table, with the value and its default as code.
+func row(cells ...string) string {
+	for i, cell := range cells[:2] {
+		if cell != "" {
+			cells[i] = "`" + cell + "`"
+		}
+	}
+	return "| " + strings.Join(cells, " | ") + " |\n"
+}
+
 // rows are the lines of the table for a mapping and the mappings in it.
 func rows(t *testing.T, prefix string, mapping *yaml.Node) []string {
 	t.Helper()
@@ -53,7 +62,7 @@ func rows(t *testing.T, prefix string, mapping *yaml.Node) []string {
 		meaning := strings.ReplaceAll(strings.ReplaceAll(key.HeadComment, "# ", ""), "\n", " ")
 		if value.Kind == yaml.MappingNode && value.Style&yaml.FlowStyle == 0 {
 			if meaning != "" {
-				lines = append(lines, fmt.Sprintf("| `%s` | | %s |\n", name, meaning))
+				lines = append(lines, row(name, "", meaning))
 			}
 			lines = append(lines, rows(t, name+".", value)...)
 			continue
@@ -62,7 +71,7 @@ func rows(t *testing.T, prefix string, mapping *yaml.Node) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprintf("| `%s` | `%s` | %s |\n", name, strings.TrimSpace(string(text)), meaning))
+		lines = append(lines, row(name, strings.TrimSpace(string(text)), meaning))
 	}
 	return lines
 }
