@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"leaderboard"
+	"leaderboard/query/auth"
 )
 
 // userRanks answers GET and POST /v3.1/leaderboards/user/{userId}. The user's
@@ -33,7 +34,7 @@ func (s *Server) userRanks(c *call) ([]byte, error) {
 	}
 	boards, warnings := c.view.find(asked, orgs, leaderboard.MillisOf(s.now()))
 	var profileOrgs []leaderboard.OrgID
-	if c.client.may(AccessEnrichment) {
+	if c.client.May(auth.AccessEnrichment) {
 		profileOrgs = ids
 	}
 	standings, attributes, err := s.store.standings(c.ctx, c.view.layout, boards, c.view.order, leaderboard.UserID(user), profileOrgs)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"leaderboard"
+	"leaderboard/query/auth"
 )
 
 // route is one path of the API. Answers of a paged route carry pagination,
@@ -19,7 +20,7 @@ import (
 type route struct {
 	pattern string
 	methods []string
-	access  Access
+	access  auth.Access
 	paged   bool
 	answer  endpoint
 }
@@ -38,7 +39,7 @@ type call struct {
 	// other calls.
 	buffer []byte
 	// client is who calls, from authenticate on.
-	client *account
+	client *auth.Caller
 	// view is the catalog and layout that the whole answer is made from, from withView on.
 	view *view
 }
@@ -50,8 +51,8 @@ const gatewayPrefix = "/api_gateway/intouch-api-v3"
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range []route{
-		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, AccessTop, true, s.topRanked},
-		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, AccessRank, false, s.userRanks},
+		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.topRanked},
+		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, auth.AccessRank, false, s.userRanks},
 	} {
 		rt.answer = s.middleware(rt)
 		handler := s.serve(rt)
@@ -99,7 +100,7 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 		elapsed, method := time.Since(start), knownMethod(r.Method)
 		observe(method, status, elapsed)
 		s.accessLog.write(&answered{
-			id: c.id, client: c.client.name(), route: rt.pattern, method: method,
+			id: c.id, client: c.client.Name(), route: rt.pattern, method: method,
 			status: status, bytes: size, elapsed: elapsed,
 		})
 	}
@@ -152,10 +153,9 @@ func (s *Server) limitTime(next endpoint) endpoint {
 
 func (s *Server) authenticate(next endpoint) endpoint {
 	return func(c *call) ([]byte, error) {
-		id, secret, _ := c.BasicAuth()
-		client, err := s.guard.authenticate(c.ctx, id, secret)
+		client, err := s.guard.Authenticate(c.ctx, c.Request)
 		switch {
-		case errors.Is(err, errWrongCredentials):
+		case errors.Is(err, auth.ErrRefused):
 			told := leaderboard.Errorf(leaderboard.CodeUnauthenticated, "Authentication failed. Please check username and password")
 			return nil, &refusal{told, "WWW-Authenticate", `Basic realm="leaderboard", charset="UTF-8"`}
 		case err != nil:
@@ -168,17 +168,17 @@ func (s *Server) authenticate(next endpoint) endpoint {
 
 func (s *Server) limitRate(next endpoint) endpoint {
 	return func(c *call) ([]byte, error) {
-		if wait := c.client.delay(s.now()); wait > 0 {
+		if wait := c.client.Delay(s.now()); wait > 0 {
 			return nil, retryAfter(leaderboard.CodeTooManyRequests, "Too many requests, please slow down", wait)
 		}
 		return next(c)
 	}
 }
 
-func requireAccess(access Access) func(endpoint) endpoint {
+func requireAccess(access auth.Access) func(endpoint) endpoint {
 	return func(next endpoint) endpoint {
 		return func(c *call) ([]byte, error) {
-			if !c.client.may(access) {
+			if !c.client.May(access) {
 				return nil, leaderboard.Errorf(leaderboard.CodeAccessDenied, "Not authorized. Access is denied!")
 			}
 			return next(c)

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+
+	"leaderboard/query/auth"
 )
 
 // Defaults of [Config].
@@ -26,9 +29,9 @@ const (
 type Config struct {
 	// Redis holds the boards. It must honour the deadlines of contexts.
 	Redis redis.UniversalClient
-	// ClientsFile is read by [New] when Clients is nil.
+	// ClientsFile is read by [New] when Clients is nil, and again when it changes.
 	ClientsFile string
-	Clients     *Clients
+	Clients     *auth.Clients
 	// Now decides which period is running; nil is time.Now.
 	Now func() time.Time
 	// RefreshInterval is the time between two looks at the catalog in Redis; 0 is
@@ -66,7 +69,7 @@ type Server struct {
 	// places has an element for each request that is being answered.
 	places  chan struct{}
 	metrics *metrics
-	guard   *guard
+	guard   *auth.Guard
 	store   *store
 	catalog *catalogReader
 	tops    *shared[topQuestion]
@@ -74,7 +77,6 @@ type Server struct {
 }
 
 // New makes a Server; it reads the clients file, but does not talk to Redis.
-// The clients are those of this moment: later additions need a new Server.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -88,7 +90,10 @@ func New(cfg Config) (*Server, error) {
 		log:             cfg.Log,
 		accessLog:       newAccessLog(cfg.Log, cfg.AccessLog),
 		places:          make(chan struct{}, cfg.MaxConcurrent),
-		guard:           newGuard(cfg.Clients, cfg.RateLimit),
+	}
+	var err error
+	if s.guard, err = auth.New(cfg.credentials()); err != nil {
+		return nil, err
 	}
 	s.state.Store(&state{problem: errors.New("the catalog has not been read from Redis yet")})
 	s.metrics = newMetrics(cfg.Registerer, s.catalogAge)
@@ -122,13 +127,6 @@ func (cfg *Config) complete() error {
 	if len(problems) > 0 {
 		return errors.Join(problems...)
 	}
-	if cfg.Clients == nil {
-		clients, err := LoadClients(cfg.ClientsFile)
-		if err != nil {
-			return err
-		}
-		cfg.Clients = clients
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -150,9 +148,25 @@ func (cfg *Config) complete() error {
 	return nil
 }
 
-// Run keeps the catalog and the boards' layout fresh from Redis until ctx ends.
+// credentials is what the guard is made of.
+func (cfg *Config) credentials() auth.Config {
+	return auth.Config{
+		ClientsFile: cfg.ClientsFile,
+		Clients:     cfg.Clients,
+		RateLimit:   cfg.RateLimit,
+		Now:         cfg.Now,
+		Log:         cfg.Log,
+		Registerer:  cfg.Registerer,
+	}
+}
+
+// Run keeps the catalog and the boards' layout fresh from Redis, and the clients
+// from their file, until ctx ends.
 // It survives Redis' absence: what was known stays known, see [Server.Ready].
 func (s *Server) Run(ctx context.Context) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { s.guard.Run(ctx) })
 	ticker := time.NewTicker(s.refreshInterval)
 	defer ticker.Stop()
 	var audited *view

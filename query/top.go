@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"leaderboard"
+	"leaderboard/query/auth"
 )
 
 // topQuestion is all that an answer with a ranked list depends on, besides Redis.
@@ -41,7 +42,7 @@ func (s *Server) topRanked(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.tops.answer(c.ctx, topQuestion{view: c.view, board: board, pages: p.pages, enriched: c.client.may(AccessEnrichment)})
+	body, err := s.tops.answer(c.ctx, topQuestion{view: c.view, board: board, pages: p.pages, enriched: c.client.May(auth.AccessEnrichment)})
 	if err != nil && c.ctx.Err() != nil {
 		return nil, s.store.failed("wait for a page", err)
 	}

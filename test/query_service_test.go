@@ -20,6 +20,7 @@ import (
 
 	"leaderboard"
 	"leaderboard/query"
+	"leaderboard/query/auth"
 	"leaderboard/test/servers"
 )
 
@@ -239,8 +240,8 @@ type rankRow struct {
 // clientsFile holds the clients of these tests; each one's secret is its id.
 func clientsFile(t *testing.T) string {
 	t.Helper()
-	var clients []query.Client
-	for _, c := range []query.Client{
+	var clients []auth.Client
+	for _, c := range []auth.Client{
 		{ID: "acme", OrgID: 50711},
 		{ID: "sibling", OrgID: 50712},
 		{ID: "parent", OrgID: 50700},
@@ -248,8 +249,8 @@ func clientsFile(t *testing.T) string {
 		{ID: "offparent", OrgID: 650},
 		{ID: "many", OrgID: 700},
 		{ID: "nowhere", OrgID: 999},
-		{ID: "toponly", OrgID: 50711, Access: []query.Access{query.AccessTop}},
-		{ID: "rankonly", OrgID: 50711, Access: []query.Access{query.AccessRank}},
+		{ID: "toponly", OrgID: 50711, Access: []auth.Access{auth.AccessTop}},
+		{ID: "rankonly", OrgID: 50711, Access: []auth.Access{auth.AccessRank}},
 	} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(c.ID), bcrypt.MinCost)
 		if err != nil {

@@ -49,7 +49,10 @@ type program struct {
 	Erase   eraseCommand  `cmd:"" help:"Erase a user: the profile, and the entries on all boards of the organisation."`
 	Export  exportCommand `cmd:"" help:"Print everything held about a user."`
 	Clients struct {
-		Add addCommand `cmd:"" help:"Add a client to a clients file."`
+		Add    addCommand         `cmd:"" help:"Add a client to a clients file, which is made when it is not there."`
+		List   listClientsCommand `cmd:"" help:"List the clients, without their secrets."`
+		Rotate rotateCommand      `cmd:"" help:"Give a client another secret, beside the one it has for a while."`
+		Remove removeCommand      `cmd:"" help:"Take a client away."`
 	} `cmd:"" help:"Keep the clients of the HTTP service."`
 	DeadLetters struct {
 		List    listLettersCommand `cmd:"" help:"List the records that were refused and are not settled."`

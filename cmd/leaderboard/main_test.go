@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"leaderboard/cmd/internal/daemon"
-	"leaderboard/query"
+	"leaderboard/query/auth"
 )
 
 // invoke runs the program as the shell does.
@@ -64,6 +65,9 @@ func TestEveryCommandChecksItsSettings(t *testing.T) {
 		"catalog apply --kafka-brokers x":                  {"--file (CATALOG_FILE)", "--kafka-brokers (KAFKA_BROKERS)"},
 		"catalog show --kafka-brokers x":                   {"--kafka-brokers (KAFKA_BROKERS)"},
 		"clients add":                                      {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--org (CLIENT_ORG)"},
+		"clients list":                                     {"--file (CLIENTS_FILE)"},
+		"clients rotate --grace -1s":                       {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--grace (CLIENT_GRACE)"},
+		"clients remove":                                   {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)"},
 		"dev --listen x --kafka-listen :0 --log-level all": {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
 		"simulate --rate 0 --users 0 --boards 0 --skew 1":  {"--rate (SIMULATE_RATE)", "--users (SIMULATE_USERS)", "--boards (SIMULATE_BOARDS)", "--skew (SIMULATE_SKEW)"},
 		"simulate --count=-1 --org 1 --apply-catalog":      {"--count (SIMULATE_COUNT)", "--org (SIMULATE_ORG)"},
@@ -155,12 +159,54 @@ func TestClientsAdd(t *testing.T) {
 	if code, _, words := invoke(t, "", "clients", "add", "--file", path, "--id", "a", "--org", "5"); code != daemon.ExitFailure || !strings.Contains(words, `"a"`) {
 		t.Errorf("a known id: code %d, words %q", code, words)
 	}
-	if _, err := query.LoadClients(path); err != nil {
+	if _, err := auth.LoadClients(path); err != nil {
 		t.Error(err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || strings.Contains(string(text), "s3cret") || strings.Contains(string(text), strings.TrimSpace(secret)) {
 		t.Errorf("the file holds a secret, or cannot be read: %v", err)
+	}
+}
+
+func TestClientsAreKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients.json")
+	clients := func(want int, args ...string) (out, words string) {
+		t.Helper()
+		code, out, words := invoke(t, "", append(append([]string{"clients"}, args...), "--file", path)...)
+		if code != want {
+			t.Errorf("clients %v: code %d, words %q", args, code, words)
+		}
+		return out, words
+	}
+	clients(daemon.ExitFailure, "list")
+	clients(daemon.ExitOK, "add", "--id", "a", "--org", "5", "--secret", "s3cret", "--access", "top,rank")
+	clients(daemon.ExitOK, "add", "--id", "b", "--org", "6")
+	if out, _ := clients(daemon.ExitOK, "list"); !regexp.MustCompile(`^ID .*\na +5 +top,rank +-\nb +6 +top,rank,enrichment +-\n$`).MatchString(out) {
+		t.Errorf("listed: %q", out)
+	}
+	out, _ := clients(daemon.ExitOK, "rotate", "--id", "a", "--grace", "1h")
+	_, secret, printed := strings.Cut(out, "shown this once: ")
+	if !printed || len(strings.TrimSpace(secret)) < 20 || !strings.Contains(out, "is accepted until 2") {
+		t.Errorf("rotated: %q", out)
+	}
+	out, _ = clients(daemon.ExitOK, "list", "--json")
+	if strings.Contains(strings.ToLower(out), "hash") || strings.Contains(out, "$2") || strings.Count(out, `"previousSecretExpires"`) != 1 || !json.Valid([]byte(out)) {
+		t.Errorf("listed: %s", out)
+	}
+	if out, _ = clients(daemon.ExitOK, "rotate", "--id", "a", "--grace", "0s", "--secret", "0ther"); strings.Contains(out, "0ther") || !strings.Contains(out, "is not accepted any more") {
+		t.Errorf("rotated at once: %q", out)
+	}
+	if out, _ := clients(daemon.ExitOK, "list", "--json"); strings.Contains(out, `"previousSecretExpires"`) {
+		t.Errorf("listed: %s", out)
+	}
+	clients(daemon.ExitOK, "remove", "--id", "a")
+	for _, command := range []string{"remove", "rotate"} {
+		if _, words := clients(daemon.ExitFailure, command, "--id", "a"); !strings.Contains(words, `there is no client "a"`) {
+			t.Errorf("%s again: %q", command, words)
+		}
+	}
+	if out, _ := clients(daemon.ExitOK, "list"); strings.Contains(out, "\na ") || !strings.Contains(out, "\nb ") {
+		t.Errorf("left are %q", out)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"leaderboard/query"
+	"leaderboard/query/auth"
 )
 
 // Query is the service that answers HTTP from Redis.
@@ -24,7 +25,7 @@ type Query struct {
 
 // CheckClientsFile finds fault with a clients file that cannot be used.
 func CheckClientsFile(path string) error {
-	if _, err := query.LoadClients(path); err != nil {
+	if _, err := auth.LoadClients(path); err != nil {
 		return Mistakenf("clients-file", "%v", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/query"
+	"leaderboard/query/auth"
 )
 
 // serve runs the services and, beside them, what feeds them.
@@ -42,7 +43,7 @@ func (e *environment) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	service, err := daemon.NewQuery(query.Config{Redis: e.redis, Clients: clients, Log: c.Log, Registerer: registry}, api, nil)
+	service, err := daemon.NewQuery(query.Config{Redis: e.redis, ClientsFile: c.ClientsFile, Clients: clients, Log: c.Log, Registerer: registry}, api, nil)
 	if err != nil {
 		return err
 	}
@@ -55,11 +56,12 @@ func (e *environment) serve(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (e *environment) clients() (*query.Clients, error) {
+// clients is the one that is built in, or nil when a file has others.
+func (e *environment) clients() (*auth.Clients, error) {
 	if e.config.ClientsFile != "" {
-		return query.LoadClients(e.config.ClientsFile)
+		return nil, nil
 	}
-	clients := new(query.Clients)
+	clients := new(auth.Clients)
 	err := clients.Add("demo", e.caller.org, "demo")
 	return clients, err
 }

@@ -1,4 +1,4 @@
-package query
+package auth
 
 import (
 	"bytes"
@@ -10,16 +10,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"leaderboard"
 )
 
-// Access is something a client may do.
+// Access is something a caller may do.
 type Access string
 
-// What a client may be granted.
+// What a caller may be granted.
 const (
 	// AccessTop is the ranked list of a target.
 	AccessTop Access = "top"
@@ -31,24 +32,46 @@ const (
 
 var allAccess = []Access{AccessTop, AccessRank, AccessEnrichment}
 
+func checkAccess(access []Access, of string) error {
+	for _, a := range access {
+		if !slices.Contains(allAccess, a) {
+			return fmt.Errorf("the access %q of %q is not one of top, rank, enrichment", a, of)
+		}
+	}
+	return nil
+}
+
 // Client is a caller of the API. A file that leaves out access grants all of it;
 // an empty list grants nothing.
 type Client struct {
 	ID         string            `json:"id"`
 	OrgID      leaderboard.OrgID `json:"orgId"`
 	SecretHash string            `json:"secretHash"`
-	Access     []Access          `json:"access"`
+	// Previous is the secret before this one, nil when there is none.
+	Previous *PreviousSecret `json:"previousSecret,omitempty"`
+	Access   []Access        `json:"access"`
 }
 
-// MaxSecretBytes is the longest secret; bcrypt does not look further.
-const MaxSecretBytes = 72
+// PreviousSecret is accepted beside its successor until it expires.
+type PreviousSecret struct {
+	SecretHash string    `json:"secretHash"`
+	Expires    time.Time `json:"expires"`
+}
 
-// Clients are the callers that the service knows. The zero value knows none.
+const (
+	// MaxSecretBytes is the longest secret; bcrypt does not look further.
+	MaxSecretBytes = 72
+	// MaxIDBytes is the longest id of a client.
+	MaxIDBytes = 256
+)
+
+// Clients are the callers that have secrets. The zero value is none.
 type Clients struct {
 	clients []Client
 }
 
-// clientsFile is the form of the file: {"clients":[{"id":…,"orgId":…,"secretHash":…,"access":[…]}]}.
+// clientsFile is the form of the file:
+// {"clients":[{"id":…,"orgId":…,"secretHash":…,"previousSecret":{"secretHash":…,"expires":…},"access":[…]}]}.
 type clientsFile struct {
 	Clients []Client `json:"clients"`
 }
@@ -88,30 +111,85 @@ func parseClients(data []byte) (*Clients, error) {
 	return c, nil
 }
 
+// All are the clients in the order of the file.
+func (c *Clients) All() []Client { return slices.Clone(c.clients) }
+
 // Add makes a client with a hash of the secret; with no access named it gets all
 // of it. It refuses an id that is known already.
 func (c *Clients) Add(id string, org leaderboard.OrgID, secret string, access ...Access) error {
-	if secret == "" {
-		return errors.New("the secret is empty")
-	}
-	if len(secret) > MaxSecretBytes {
-		return fmt.Errorf("the secret has %d bytes, more than the %d that are allowed", len(secret), MaxSecretBytes)
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.DefaultCost)
+	hash, err := hashSecret(secret)
 	if err != nil {
-		return fmt.Errorf("hash the secret: %w", err)
+		return err
 	}
 	if len(access) == 0 {
 		access = allAccess
 	}
-	return c.add(Client{ID: id, OrgID: org, SecretHash: string(hash), Access: access})
+	return c.add(Client{ID: id, OrgID: org, SecretHash: hash, Access: access})
+}
+
+// Rotate gives a client another secret. The one it had is accepted until expires;
+// one that it had before that is not accepted any more.
+func (c *Clients) Rotate(id, secret string, now, expires time.Time) error {
+	i, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	hash, err := hashSecret(secret)
+	if err != nil {
+		return err
+	}
+	client := &c.clients[i]
+	client.Previous = nil
+	if expires.After(now) {
+		client.Previous = &PreviousSecret{SecretHash: client.SecretHash, Expires: expires}
+	}
+	client.SecretHash = hash
+	return nil
+}
+
+// Remove takes a client away.
+func (c *Clients) Remove(id string) error {
+	i, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	c.clients = slices.Delete(c.clients, i, i+1)
+	return nil
+}
+
+func (c *Clients) find(id string) (int, error) {
+	i := slices.IndexFunc(c.clients, func(client Client) bool { return client.ID == id })
+	if i < 0 {
+		return 0, fmt.Errorf("there is no client %q", id)
+	}
+	return i, nil
+}
+
+// hashCost is lower in tests.
+var hashCost = bcrypt.DefaultCost
+
+func hashSecret(secret string) (string, error) {
+	if secret == "" {
+		return "", errors.New("the secret is empty")
+	}
+	if len(secret) > MaxSecretBytes {
+		return "", fmt.Errorf("the secret has %d bytes, more than the %d that are allowed", len(secret), MaxSecretBytes)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(secret), hashCost)
+	if err != nil {
+		return "", fmt.Errorf("hash the secret: %w", err)
+	}
+	return string(hash), nil
 }
 
 func (c *Clients) add(client Client) error {
 	if client.ID == "" || strings.Contains(client.ID, ":") {
 		return fmt.Errorf("the id %q is empty or has a colon in it", client.ID)
 	}
-	if slices.ContainsFunc(c.clients, func(known Client) bool { return known.ID == client.ID }) {
+	if len(client.ID) > MaxIDBytes {
+		return fmt.Errorf("an id has %d bytes, more than the %d that are allowed", len(client.ID), MaxIDBytes)
+	}
+	if _, err := c.find(client.ID); err == nil {
 		return fmt.Errorf("the id %q is taken", client.ID)
 	}
 	if client.OrgID <= 0 {
@@ -120,10 +198,13 @@ func (c *Clients) add(client Client) error {
 	if _, err := bcrypt.Cost([]byte(client.SecretHash)); err != nil {
 		return fmt.Errorf("the secretHash of %q is not a bcrypt hash", client.ID)
 	}
-	for _, a := range client.Access {
-		if !slices.Contains(allAccess, a) {
-			return fmt.Errorf("the access %q of %q is not one of top, rank, enrichment", a, client.ID)
+	if p := client.Previous; p != nil {
+		if _, err := bcrypt.Cost([]byte(p.SecretHash)); err != nil || p.Expires.IsZero() {
+			return fmt.Errorf("the previousSecret of %q has no bcrypt hash or no time at which it expires", client.ID)
 		}
+	}
+	if err := checkAccess(client.Access, client.ID); err != nil {
+		return err
 	}
 	c.clients = append(c.clients, client)
 	return nil
