@@ -8,13 +8,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
+
+	"leaderboard/query/auth"
 )
 
 func TestNoMoreRequestsAreAnsweredAtOnceThanMayBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 		defer client.Close()
-		s, err := New(Config{Redis: client, Clients: new(Clients), MaxConcurrent: 2})
+		s, err := New(Config{Redis: client, Clients: new(auth.Clients), MaxConcurrent: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
+	"leaderboard/query/auth"
 )
 
 // benchRecord is a profile as the topic has it.
@@ -105,7 +106,7 @@ func smallService(b testing.TB, adjust ...func(*Config)) http.Handler {
 	store := miniredis.RunT(b)
 	client := redis.NewClient(&redis.Options{Addr: store.Addr()})
 	b.Cleanup(func() { _ = client.Close() })
-	var clients Clients
+	var clients auth.Clients
 	if err := clients.Add("shop", 1, "secret"); err != nil {
 		b.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func (n *nothing) Write(b []byte) (int, error) { return len(b), nil }
 // BenchmarkFront is what goes with every request beside the answer itself: without
 // and with a client that accepts gzip.
 func BenchmarkFront(b *testing.B) {
-	s, err := New(Config{Redis: redis.NewClient(&redis.Options{}), Clients: new(Clients)})
+	s, err := New(Config{Redis: redis.NewClient(&redis.Options{}), Clients: new(auth.Clients)})
 	if err != nil {
 		b.Fatal(err)
 	}

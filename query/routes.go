@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -20,9 +19,10 @@ import (
 type route struct {
 	pattern string
 	methods []string
-	access  auth.Access
-	paged   bool
-	answer  endpoint
+	// access is what the caller needs; a route without it finds out by itself who calls.
+	access auth.Access
+	paged  bool
+	answer endpoint
 }
 
 // endpoint makes the body of the answer to a call, or says why not; see errorFor.
@@ -53,6 +53,7 @@ func (s *Server) Handler() http.Handler {
 	for _, rt := range []route{
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.topRanked},
 		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, auth.AccessRank, false, s.userRanks},
+		{"/v3/oauth/token/generate", []string{http.MethodPost}, "", false, s.generateToken},
 	} {
 		rt.answer = s.middleware(rt)
 		handler := s.serve(rt)
@@ -66,16 +67,11 @@ func (s *Server) Handler() http.Handler {
 // middleware puts the checks of a route before its endpoint, the first one outermost.
 func (s *Server) middleware(rt route) endpoint {
 	answer := rt.answer
-	for _, wrap := range slices.Backward([]func(endpoint) endpoint{
-		s.recoverPanics,
-		allowMethods(rt.methods),
-		s.limitConcurrency,
-		s.limitTime,
-		s.authenticate,
-		s.limitRate,
-		requireAccess(rt.access),
-		s.withView,
-	}) {
+	checks := []func(endpoint) endpoint{s.recoverPanics, allowMethods(rt.methods), s.limitConcurrency, s.limitTime}
+	if rt.access != "" {
+		checks = append(checks, s.authenticate, s.limitRate, requireAccess(rt.access), s.withView)
+	}
+	for _, wrap := range slices.Backward(checks) {
 		answer = wrap(answer)
 	}
 	return answer
@@ -154,12 +150,8 @@ func (s *Server) limitTime(next endpoint) endpoint {
 func (s *Server) authenticate(next endpoint) endpoint {
 	return func(c *call) ([]byte, error) {
 		client, err := s.guard.Authenticate(c.ctx, c.Request)
-		switch {
-		case errors.Is(err, auth.ErrRefused):
-			told := leaderboard.Errorf(leaderboard.CodeUnauthenticated, "Authentication failed. Please check username and password")
-			return nil, &refusal{told, "WWW-Authenticate", `Basic realm="leaderboard", charset="UTF-8"`}
-		case err != nil:
-			return nil, unavailable()
+		if err != nil {
+			return nil, refusedCredentials(err)
 		}
 		c.client = client
 		return next(c)
@@ -169,7 +161,7 @@ func (s *Server) authenticate(next endpoint) endpoint {
 func (s *Server) limitRate(next endpoint) endpoint {
 	return func(c *call) ([]byte, error) {
 		if wait := c.client.Delay(s.now()); wait > 0 {
-			return nil, retryAfter(leaderboard.CodeTooManyRequests, "Too many requests, please slow down", wait)
+			return nil, tooManyRequests(wait)
 		}
 		return next(c)
 	}

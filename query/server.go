@@ -32,6 +32,11 @@ type Config struct {
 	// ClientsFile is read by [New] when Clients is nil, and again when it changes.
 	ClientsFile string
 	Clients     *auth.Clients
+	// TokenKeyFile, TokenKeys, Issuers and Proxies are those of [auth.Config].
+	TokenKeyFile string
+	TokenKeys    *auth.TokenKeys
+	Issuers      []auth.Issuer
+	Proxies      auth.Proxies
 	// Now decides which period is running; nil is time.Now.
 	Now func() time.Time
 	// RefreshInterval is the time between two looks at the catalog in Redis; 0 is
@@ -76,7 +81,7 @@ type Server struct {
 	state   atomic.Pointer[state]
 }
 
-// New makes a Server; it reads the clients file, but does not talk to Redis.
+// New makes a Server; it reads the files, but does not talk to Redis.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -151,17 +156,21 @@ func (cfg *Config) complete() error {
 // credentials is what the guard is made of.
 func (cfg *Config) credentials() auth.Config {
 	return auth.Config{
-		ClientsFile: cfg.ClientsFile,
-		Clients:     cfg.Clients,
-		RateLimit:   cfg.RateLimit,
-		Now:         cfg.Now,
-		Log:         cfg.Log,
-		Registerer:  cfg.Registerer,
+		ClientsFile:  cfg.ClientsFile,
+		Clients:      cfg.Clients,
+		TokenKeyFile: cfg.TokenKeyFile,
+		TokenKeys:    cfg.TokenKeys,
+		Issuers:      cfg.Issuers,
+		Proxies:      cfg.Proxies,
+		RateLimit:    cfg.RateLimit,
+		Now:          cfg.Now,
+		Log:          cfg.Log,
+		Registerer:   cfg.Registerer,
 	}
 }
 
-// Run keeps the catalog and the boards' layout fresh from Redis, and the clients
-// from their file, until ctx ends.
+// Run keeps the catalog and the boards' layout fresh from Redis, and the callers
+// from their files, until ctx ends.
 // It survives Redis' absence: what was known stays known, see [Server.Ready].
 func (s *Server) Run(ctx context.Context) error {
 	var watching sync.WaitGroup

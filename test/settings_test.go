@@ -72,6 +72,11 @@ func TestWrongSettings(t *testing.T) {
 		{"leaderboard frob", nil, []string{"frob"}},
 		{"query --clients-file " + absent, nil, []string{"--clients-file (CLIENTS_FILE): ", absent}},
 		{"query --clients-file " + broken, nil, []string{"--clients-file (CLIENTS_FILE): ", broken}},
+		{
+			"query --clients-file " + file + " --token-key-file " + broken + " --issuers-file " + broken + " --trusted-proxies 10.0.0.0/8,proxy --forwarded-header Via", nil,
+			[]string{"--token-key-file (TOKEN_KEY_FILE): ", "--issuers-file (ISSUERS_FILE): ", "--trusted-proxies (TRUSTED_PROXIES): ", `"proxy"`, "--forwarded-header (FORWARDED_HEADER): ", broken},
+		},
+		{"leaderboard clients rotate --grace soon", nil, []string{"--grace (CLIENT_GRACE): ", "--id (CLIENT_ID): ", "--file (CLIENTS_FILE): "}},
 		{"leaderboard dev", []string{"CLIENTS_FILE=" + absent}, []string{"--clients-file (CLIENTS_FILE): ", absent}},
 		{"leaderboard dev --clients-file " + broken, nil, []string{"--clients-file (CLIENTS_FILE): ", broken}},
 	} {
@@ -143,17 +148,19 @@ func TestHelpAndVersion(t *testing.T) {
 	store := []string{"redis-addrs REDIS_ADDRS", "redis-password REDIS_PASSWORD", "redis-tls REDIS_TLS"}
 	for command, want := range map[string][]string{
 		"projector": slices.Concat(brokers, store, []string{"kafka-group KAFKA_GROUP", "admin ADMIN_LISTEN"}),
-		"query":     slices.Concat(store, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE"}),
+		"query":     slices.Concat(store, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE", "token-key-file TOKEN_KEY_FILE", "issuers-file ISSUERS_FILE", "trusted-proxies TRUSTED_PROXIES", "forwarded-header FORWARDED_HEADER"}),
 		"leaderboard dev": {
 			"listen LISTEN", "admin ADMIN_LISTEN", "kafka-listen KAFKA_LISTEN", "data DATA_DIR", "catalog CATALOG_FILE", "profiles PROFILES_FILE",
 			"activities ACTIVITIES_FILE", "simulate SIMULATE", "clients-file CLIENTS_FILE",
 		},
-		"leaderboard publish":          slices.Concat(brokers, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
-		"leaderboard simulate":         slices.Concat(brokers, []string{"rate SIMULATE_RATE", "users SIMULATE_USERS", "skew SIMULATE_SKEW", "apply-catalog SIMULATE_APPLY_CATALOG"}),
-		"leaderboard catalog apply":    slices.Concat(brokers, []string{"file CATALOG_FILE"}),
-		"leaderboard catalog show":     slices.Concat(brokers, []string{"json CATALOG_JSON"}),
-		"leaderboard profiles publish": slices.Concat(brokers, []string{"file PROFILES_FILE"}),
-		"leaderboard clients add":      {"file CLIENTS_FILE", "id CLIENT_ID", "org CLIENT_ORG", "secret CLIENT_SECRET"},
+		"leaderboard publish":           slices.Concat(brokers, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
+		"leaderboard simulate":          slices.Concat(brokers, []string{"rate SIMULATE_RATE", "users SIMULATE_USERS", "skew SIMULATE_SKEW", "apply-catalog SIMULATE_APPLY_CATALOG"}),
+		"leaderboard catalog apply":     slices.Concat(brokers, []string{"file CATALOG_FILE"}),
+		"leaderboard catalog show":      slices.Concat(brokers, []string{"json CATALOG_JSON"}),
+		"leaderboard profiles publish":  slices.Concat(brokers, []string{"file PROFILES_FILE"}),
+		"leaderboard clients add":       {"file CLIENTS_FILE", "id CLIENT_ID", "org CLIENT_ORG", "secret CLIENT_SECRET"},
+		"leaderboard clients rotate":    {"file CLIENTS_FILE", "id CLIENT_ID", "secret CLIENT_SECRET", "grace CLIENT_GRACE"},
+		"leaderboard clients token-key": {"file TOKEN_KEY_FILE"},
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()

@@ -53,6 +53,8 @@ type program struct {
 		List   listClientsCommand `cmd:"" help:"List the clients, without their secrets."`
 		Rotate rotateCommand      `cmd:"" help:"Give a client another secret, beside the one it has for a while."`
 		Remove removeCommand      `cmd:"" help:"Take a client away."`
+
+		TokenKey tokenKeyCommand `cmd:"" help:"Make the key of the tokens, or put another one in front of it."`
 	} `cmd:"" help:"Keep the clients of the HTTP service."`
 	DeadLetters struct {
 		List    listLettersCommand `cmd:"" help:"List the records that were refused and are not settled."`

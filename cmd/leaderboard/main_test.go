@@ -68,6 +68,7 @@ func TestEveryCommandChecksItsSettings(t *testing.T) {
 		"clients list":                                     {"--file (CLIENTS_FILE)"},
 		"clients rotate --grace -1s":                       {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--grace (CLIENT_GRACE)"},
 		"clients remove":                                   {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)"},
+		"clients token-key":                                {"--file (TOKEN_KEY_FILE)"},
 		"dev --listen x --kafka-listen :0 --log-level all": {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
 		"simulate --rate 0 --users 0 --boards 0 --skew 1":  {"--rate (SIMULATE_RATE)", "--users (SIMULATE_USERS)", "--boards (SIMULATE_BOARDS)", "--skew (SIMULATE_SKEW)"},
 		"simulate --count=-1 --org 1 --apply-catalog":      {"--count (SIMULATE_COUNT)", "--org (SIMULATE_ORG)"},
@@ -207,6 +208,26 @@ func TestClientsAreKept(t *testing.T) {
 	}
 	if out, _ := clients(daemon.ExitOK, "list"); strings.Contains(out, "\na ") || !strings.Contains(out, "\nb ") {
 		t.Errorf("left are %q", out)
+	}
+}
+
+func TestTokenKeyIsMadeAndRotated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token-key.pem")
+	var signed []string
+	for i := range 3 {
+		code, out, words := invoke(t, "", "clients", "token-key", "--file", path)
+		keys := regexp.MustCompile(`key ([\w-]{43}) `).FindAllStringSubmatch(out, -1)
+		if code != daemon.ExitOK || len(keys) != min(i+1, 2) || (i > 0 && keys[1][1] != signed[i-1]) {
+			t.Fatalf("run %d: code %d, out %q, words %q", i, code, out, words)
+		}
+		signed = append(signed, keys[0][1])
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	broken := writeFile(t, "broken.pem", "x")
+	if code, _, words := invoke(t, "", "clients", "token-key", "--file", broken); code != daemon.ExitFailure || !strings.Contains(words, "--file (TOKEN_KEY_FILE): ") {
+		t.Errorf("a broken file: code %d, words %q", code, words)
 	}
 }
 

@@ -24,27 +24,27 @@ const name = "query"
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 type settings struct {
-	Redis           daemon.Redis     `embed:"" prefix:"redis-" envprefix:"REDIS_"`
-	Listen          string           `env:"LISTEN" default:":8080" placeholder:"HOST:PORT" help:"Where the API is (${default})."`
-	Admin           string           `env:"ADMIN_LISTEN" default:":8081" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
-	TLS             daemon.ServerTLS `embed:""`
-	AdminTLS        daemon.ServerTLS `embed:"" prefix:"admin-" envprefix:"ADMIN_"`
-	ClientsFile     string           `env:"CLIENTS_FILE" placeholder:"FILE" help:"Clients that may call, as 'leaderboard clients add' writes them. Required."`
-	RateLimit       float64          `env:"RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that one client may make; 0 is no limit (${default})."`
-	MaxConcurrent   int              `env:"MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests to answer at once; those above are refused with 503 (${default})."`
-	CORSOrigins     []string         `env:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of the pages that may call from a browser, such as https://shop.example or https://*.shop.example; several separated by commas. None without it."`
-	RequestTimeout  time.Duration    `env:"REQUEST_TIMEOUT" default:"5s" placeholder:"TIME" help:"Longest time for one answer (${default})."`
-	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
-	Log             daemon.Log       `embed:"" set:"log_level=info"`
-	AccessLog       string           `env:"ACCESS_LOG" default:"errors" placeholder:"WHICH" help:"Requests to log: on (all), errors (5xx, and those of a second or longer) or off (${default})."`
-	Tracing         daemon.Tracing   `embed:""`
-	Version         kong.VersionFlag `help:"Print the version."`
+	Redis           daemon.Redis       `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Listen          string             `env:"LISTEN" default:":8080" placeholder:"HOST:PORT" help:"Where the API is (${default})."`
+	Admin           string             `env:"ADMIN_LISTEN" default:":8081" placeholder:"HOST:PORT" help:"Where /metrics, /healthz and /readyz are (${default})."`
+	TLS             daemon.ServerTLS   `embed:""`
+	AdminTLS        daemon.ServerTLS   `embed:"" prefix:"admin-" envprefix:"ADMIN_"`
+	Credentials     daemon.Credentials `embed:""`
+	RateLimit       float64            `env:"RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that one client may make; 0 is no limit (${default})."`
+	MaxConcurrent   int                `env:"MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests to answer at once; those above are refused with 503 (${default})."`
+	CORSOrigins     []string           `env:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of the pages that may call from a browser, such as https://shop.example or https://*.shop.example; several separated by commas. None without it."`
+	RequestTimeout  time.Duration      `env:"REQUEST_TIMEOUT" default:"5s" placeholder:"TIME" help:"Longest time for one answer (${default})."`
+	ShutdownTimeout time.Duration      `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
+	Log             daemon.Log         `embed:"" set:"log_level=info"`
+	AccessLog       string             `env:"ACCESS_LOG" default:"errors" placeholder:"WHICH" help:"Requests to log: on (all), errors (5xx, and those of a second or longer) or off (${default})."`
+	Tracing         daemon.Tracing     `embed:""`
+	Version         kong.VersionFlag   `help:"Print the version."`
 }
 
 // Check names every wrong setting.
 func (s *settings) Check() error {
 	mistakes := []error{
-		s.Redis.Check(), s.Log.Check(), s.TLS.Check(""), s.AdminTLS.Check("admin-"), s.Tracing.Check(),
+		s.Redis.Check(), s.Log.Check(), s.Credentials.Check(), s.TLS.Check(""), s.AdminTLS.Check("admin-"), s.Tracing.Check(),
 		daemon.CheckOrigins("cors-origins", s.CORSOrigins),
 		daemon.CheckPositive("max-concurrent", s.MaxConcurrent),
 		daemon.CheckAddress("listen", s.Listen),
@@ -57,11 +57,6 @@ func (s *settings) Check() error {
 	}
 	if s.RateLimit < 0 {
 		mistakes = append(mistakes, daemon.Mistakenf("rate-limit", "%v is negative", s.RateLimit))
-	}
-	if s.ClientsFile == "" {
-		mistakes = append(mistakes, daemon.Mistakenf("clients-file", "is missing; make one with 'leaderboard clients add'"))
-	} else {
-		mistakes = append(mistakes, daemon.CheckClientsFile(s.ClientsFile))
 	}
 	return errors.Join(mistakes...)
 }
@@ -106,11 +101,22 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	issuers, err := s.Credentials.Issuers()
+	if err != nil {
+		return err
+	}
+	proxies, err := s.Credentials.Proxies()
+	if err != nil {
+		return err
+	}
 	registry := daemon.NewRegistry(daemon.Version(version))
 	daemon.MeasureRedis(store, registry)
 	service, err := daemon.NewQuery(query.Config{
 		Redis:          store,
-		ClientsFile:    s.ClientsFile,
+		ClientsFile:    s.Credentials.ClientsFile,
+		TokenKeyFile:   s.Credentials.TokenKeyFile,
+		Issuers:        issuers,
+		Proxies:        proxies,
 		RequestTimeout: s.RequestTimeout,
 		RateLimit:      s.RateLimit,
 		MaxConcurrent:  s.MaxConcurrent,

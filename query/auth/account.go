@@ -61,19 +61,26 @@ func newAccount(client Client, before *account, perSecond float64) *account {
 	return a
 }
 
-// isProven tells whether bcrypt has accepted the secret of that digest lately.
-func (a *account) isProven(digest []byte, now time.Time) bool {
+// proofOf is what is remembered of the secret of that digest, nil for nothing.
+func (a *account) proofOf(digest []byte, now time.Time) *proof {
 	for _, s := range a.secrets {
-		p := s.proof.Load()
-		if p != nil && s.isAccepted(now) && now.Sub(p.at) < proofLifetime && hmac.Equal(p.digest, digest) {
-			return true
+		if p := s.proof.Load(); p != nil && s.isAccepted(now) && hmac.Equal(p.digest, digest) {
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
-// prove asks bcrypt whether the text is a secret of the client, one request at a time.
-func (a *account) prove(ctx context.Context, text string, digest []byte, now time.Time) error {
+// isProven tells whether bcrypt has accepted the secret of that digest lately.
+func (a *account) isProven(digest []byte, now time.Time) bool {
+	p := a.proofOf(digest, now)
+	return p != nil && now.Sub(p.at) < proofLifetime
+}
+
+// prove asks bcrypt whether the text is a secret of the client, one request at a
+// time. It takes an attempt before, unless bcrypt has accepted the text some time
+// ago: whoever wears the attempts out is not to keep out the client itself.
+func (a *account) prove(ctx context.Context, text string, digest []byte, now time.Time, take func() (undo func(), err error)) error {
 	select {
 	case a.hashing <- struct{}{}:
 		defer func() { <-a.hashing }()
@@ -83,9 +90,17 @@ func (a *account) prove(ctx context.Context, text string, digest []byte, now tim
 	if a.isProven(digest, now) {
 		return nil
 	}
+	undo := func() {}
+	if a.proofOf(digest, now) == nil {
+		var err error
+		if undo, err = take(); err != nil {
+			return err
+		}
+	}
 	for _, s := range a.secrets {
 		if s.isAccepted(now) && bcrypt.CompareHashAndPassword([]byte(s.hash), []byte(text)) == nil {
 			s.proof.Store(&proof{digest, now})
+			undo()
 			return nil
 		}
 	}

@@ -24,6 +24,13 @@ type Config struct {
 	// ClientsFile holds the clients, unless Clients has them.
 	ClientsFile string
 	Clients     *Clients
+	// TokenKeyFile holds the keys of the service's own tokens, unless TokenKeys has
+	// them. With neither a key is made that lasts as long as the process.
+	TokenKeyFile string
+	TokenKeys    *TokenKeys
+	// Issuers are those whose tokens are accepted beside the service's own.
+	Issuers []Issuer
+	Proxies Proxies
 	// RateLimit is how many requests a second each caller may send; 0 is no limit.
 	RateLimit float64
 	Now       func() time.Time
@@ -41,15 +48,20 @@ type Guard struct {
 	nobody *account
 	// digests are keyed hashes. The key is of this process alone, so that a digest
 	// in memory is of no use elsewhere.
-	digests sync.Pool
-	files   []*watchedFile
+	digests   sync.Pool
+	attempts  *attempts
+	proxies   Proxies
+	tokenKeys atomic.Pointer[TokenKeys]
+	issuers   map[string]*issuer
+	files     []*watchedFile
+	metrics   *metrics
 }
 
 // nobodyHash is of a random secret that was thrown away, at the cost of [Clients.Add].
 const nobodyHash = "$2a$10$pIqRBoZiSGEosaKopu5sTO9l7GJ.94GI1kgQIpStDp5XclheCaAXq"
 
 // New makes a Guard; it reads the files.
-func New(cfg Config) (*Guard, error) {
+func New(cfg Config) (_ *Guard, err error) {
 	key := make([]byte, sha256.Size)
 	rand.Read(key) // never fails
 	g := &Guard{
@@ -57,15 +69,30 @@ func New(cfg Config) (*Guard, error) {
 		rateLimit: cfg.RateLimit,
 		nobody:    newAccount(Client{SecretHash: nobodyHash}, nil, 0),
 		digests:   sync.Pool{New: func() any { return hmac.New(sha256.New, key) }},
+		attempts:  newAttempts(),
+		proxies:   cfg.Proxies,
+		metrics:   newMetrics(cfg.Registerer),
 	}
-	m := newMetrics(cfg.Registerer)
+	if g.issuers, err = newIssuers(cfg.Issuers, cfg.RateLimit, cfg.Log, g.metrics); err != nil {
+		return nil, err
+	}
 	if cfg.Clients != nil {
 		g.admit(cfg.Clients)
 	} else {
-		g.files = append(g.files, &watchedFile{
-			name: "the clients file", path: cfg.ClientsFile, use: g.useClients,
-			log: cfg.Log, current: m.filesCurrent.WithLabelValues("clients"),
-		})
+		g.watch(&cfg, "the clients file", "clients", cfg.ClientsFile, g.useClients)
+	}
+	switch {
+	case cfg.TokenKeys != nil:
+		g.tokenKeys.Store(cfg.TokenKeys)
+	case cfg.TokenKeyFile != "":
+		g.watch(&cfg, "the token key file", "token_keys", cfg.TokenKeyFile, g.useTokenKeys)
+	default:
+		keys, err := NewTokenKeys()
+		if err != nil {
+			return nil, err
+		}
+		g.tokenKeys.Store(keys)
+		cfg.Log.Warn("there is no token key file: tokens end with this process, and other instances do not accept them")
 	}
 	for _, f := range g.files {
 		if err := f.read(); err != nil {
@@ -73,6 +100,22 @@ func New(cfg Config) (*Guard, error) {
 		}
 	}
 	return g, nil
+}
+
+func (g *Guard) watch(cfg *Config, name, label, path string, use func([]byte) error) {
+	g.files = append(g.files, &watchedFile{
+		name: name, path: path, use: use,
+		log: cfg.Log, current: g.metrics.filesCurrent.WithLabelValues(label),
+	})
+}
+
+func (g *Guard) useTokenKeys(data []byte) error {
+	keys, err := parseTokenKeys(data)
+	if err != nil {
+		return err
+	}
+	g.tokenKeys.Store(keys)
+	return nil
 }
 
 func (g *Guard) useClients(data []byte) error {
@@ -102,6 +145,11 @@ const pollInterval = time.Second
 
 // Run keeps what the guard knows fresh until ctx ends.
 func (g *Guard) Run(ctx context.Context) {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	for _, i := range g.issuers {
+		looking.Go(func() { i.keys.run(ctx) })
+	}
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
@@ -116,32 +164,65 @@ func (g *Guard) Run(ctx context.Context) {
 	}
 }
 
-// Authenticate finds the caller by the request's credentials, or says [ErrRefused],
-// or that ctx ended first.
+// Authenticate finds the caller by the request's token, or else its id and secret.
+// The error is [ErrRefused], a [LimitError], or says that nothing can be said now.
 func (g *Guard) Authenticate(ctx context.Context, r *http.Request) (*Caller, error) {
-	id, secret, _ := r.BasicAuth()
-	return g.SignIn(ctx, id, secret)
+	token := tokenOf(r.Header)
+	if token == "" {
+		id, secret, _ := r.BasicAuth()
+		return g.SignIn(ctx, r, id, secret)
+	}
+	caller, err := g.verify(ctx, token)
+	if errors.Is(err, errForged) {
+		if _, limit := g.attempts.tokens.take(g.proxies.address(r), g.now()); limit != nil {
+			err = limit
+		}
+	}
+	return caller, g.counted("token", err)
 }
 
 // SignIn finds the client by its secret; for the errors see [Guard.Authenticate].
-func (g *Guard) SignIn(ctx context.Context, id, secret string) (*Caller, error) {
-	if id == "" || secret == "" || len(secret) > MaxSecretBytes {
+func (g *Guard) SignIn(ctx context.Context, r *http.Request, id, secret string) (*Caller, error) {
+	if id == "" || secret == "" {
 		return nil, ErrRefused
 	}
-	a, known := (*g.accounts.Load())[id]
+	caller, err := g.signIn(ctx, origin{id, g.proxies.address(r)}, secret)
+	return caller, g.counted("secret", err)
+}
+
+func (g *Guard) signIn(ctx context.Context, from origin, secret string) (*Caller, error) {
+	if len(from.id) > MaxIDBytes || len(secret) > MaxSecretBytes {
+		return nil, ErrRefused
+	}
+	now := g.now()
+	if err := g.attempts.check(from, now); err != nil {
+		return nil, err
+	}
+	a, known := (*g.accounts.Load())[from.id]
 	if !known {
 		a = g.nobody
 	}
-	now, digest := g.now(), g.digest(secret)
+	digest := g.digest(secret)
 	if !a.isProven(digest, now) {
-		if err := a.prove(ctx, secret, digest, now); err != nil {
+		if err := a.prove(ctx, secret, digest, now, func() (func(), error) { return g.attempts.take(from, now) }); err != nil {
 			return nil, err
 		}
 	}
 	if !known {
 		return nil, ErrRefused
 	}
+	g.attempts.succeeded(from)
 	return &a.Caller, nil
+}
+
+// counted counts an attempt that has failed.
+func (g *Guard) counted(credentials string, err error) error {
+	if _, limited := errors.AsType[*LimitError](err); limited {
+		g.metrics.limited.WithLabelValues(credentials).Inc()
+	} else if errors.Is(err, ErrRefused) {
+		g.metrics.refused.WithLabelValues(credentials).Inc()
+	}
+	return err
 }
 
 func (g *Guard) digest(secret string) []byte {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"leaderboard/query"
-	"leaderboard/query/auth"
 )
 
 // Query is the service that answers HTTP from Redis.
@@ -21,14 +20,6 @@ type Query struct {
 	tracer     *Tracer
 	answerTime time.Duration
 	log        *slog.Logger
-}
-
-// CheckClientsFile finds fault with a clients file that cannot be used.
-func CheckClientsFile(path string) error {
-	if _, err := auth.LoadClients(path); err != nil {
-		return Mistakenf("clients-file", "%v", err)
-	}
-	return nil
 }
 
 // CheckOrigins finds fault with origins that pages cannot have.

@@ -22,6 +22,7 @@ import (
 	"leaderboard"
 	"leaderboard/consumer"
 	"leaderboard/query"
+	"leaderboard/query/auth"
 )
 
 // otlpCollector takes traces over OTLP, as http/protobuf.
@@ -88,7 +89,7 @@ func tracedService(t *testing.T, tracer *Tracer) (http.Handler, *miniredis.Minir
 	if err := tracer.TraceRedis(client); err != nil {
 		t.Fatal(err)
 	}
-	var clients query.Clients
+	var clients auth.Clients
 	if err := clients.Add("shop", 1, "secret"); err != nil {
 		t.Fatal(err)
 	}

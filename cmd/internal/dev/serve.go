@@ -2,6 +2,9 @@ package dev
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -43,7 +46,18 @@ func (e *environment) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	service, err := daemon.NewQuery(query.Config{Redis: e.redis, ClientsFile: c.ClientsFile, Clients: clients, Log: c.Log, Registerer: registry}, api, nil)
+	keys, err := e.tokenKeys()
+	if err != nil {
+		return err
+	}
+	service, err := daemon.NewQuery(query.Config{
+		Redis:       e.redis,
+		ClientsFile: c.ClientsFile,
+		Clients:     clients,
+		TokenKeys:   keys,
+		Log:         c.Log,
+		Registerer:  registry,
+	}, api, nil)
 	if err != nil {
 		return err
 	}
@@ -64,6 +78,23 @@ func (e *environment) clients() (*auth.Clients, error) {
 	clients := new(auth.Clients)
 	err := clients.Add("demo", e.caller.org, "demo")
 	return clients, err
+}
+
+// tokenKeys come back with the data.
+func (e *environment) tokenKeys() (*auth.TokenKeys, error) {
+	if e.config.Data == "" {
+		return auth.NewTokenKeys()
+	}
+	path := filepath.Join(e.config.Data, "token-key.pem")
+	keys, err := auth.LoadTokenKeys(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return keys, err
+	}
+	if keys, err = auth.NewTokenKeys(); err != nil {
+		return nil, err
+	}
+	err = keys.Save(path)
+	return keys, err
 }
 
 // follower is a service that starts when another is ready, and so has nothing
