@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -53,9 +54,14 @@ type Guard struct {
 	proxies   Proxies
 	tokenKeys atomic.Pointer[TokenKeys]
 	issuers   map[string]*issuer
-	files     []*watchedFile
-	metrics   *metrics
+	// verified are tokens by their keyed hash.
+	verified *lru.Cache[[sha256.Size]byte, *signedToken]
+	files    []*watchedFile
+	metrics  *metrics
 }
+
+// rememberedTokens is how many tokens are verified once.
+const rememberedTokens = 1 << 14
 
 // nobodyHash is of a random secret that was thrown away, at the cost of [Clients.Add].
 const nobodyHash = "$2a$10$pIqRBoZiSGEosaKopu5sTO9l7GJ.94GI1kgQIpStDp5XclheCaAXq"
@@ -72,6 +78,9 @@ func New(cfg Config) (_ *Guard, err error) {
 		attempts:  newAttempts(),
 		proxies:   cfg.Proxies,
 		metrics:   newMetrics(cfg.Registerer),
+	}
+	if g.verified, err = lru.New[[sha256.Size]byte, *signedToken](rememberedTokens); err != nil {
+		return nil, err
 	}
 	if g.issuers, err = newIssuers(cfg.Issuers, cfg.RateLimit, cfg.Log, g.metrics); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,34 +90,78 @@ func (g *Guard) IssueToken(client *Caller) (string, error) {
 	}).Serialize()
 }
 
+// signedToken is a token whose signature was verified, which takes longer than most
+// answers.
+type signedToken struct {
+	claims claims
+	// issuer is nil for the service's own token.
+	issuer *issuer
+	// keys were those of the issuer then. With others it has to be verified again.
+	keys any
+}
+
+// keysOf are the keys that an issuer, nil for the service, has now.
+func (g *Guard) keysOf(i *issuer) any {
+	if i == nil {
+		return g.tokenKeys.Load()
+	}
+	return i.keys.keys.Load()
+}
+
 // verify finds the caller that a token is of.
 func (g *Guard) verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > maxTokenBytes {
 		return nil, errForged
 	}
+	digest := [sha256.Size]byte(g.digest(token))
+	signed, known := g.verified.Get(digest)
+	if !known || signed.keys != g.keysOf(signed.issuer) {
+		var err error
+		if signed, err = g.verifySignature(ctx, token); err != nil {
+			return nil, err
+		}
+		g.verified.Add(digest, signed)
+	}
+	if signed.issuer != nil {
+		return signed.issuer.caller(&signed.claims, g.now())
+	}
+	return g.ownCaller(&signed.claims)
+}
+
+func (g *Guard) verifySignature(ctx context.Context, token string) (*signedToken, error) {
 	parsed, err := jwt.ParseSigned(token, algorithms)
 	if err != nil {
 		return nil, errForged
 	}
-	var said claims
-	if err := parsed.UnsafeClaimsWithoutVerification(&said); err != nil {
+	signed := new(signedToken)
+	if err := parsed.UnsafeClaimsWithoutVerification(&signed.claims); err != nil {
 		return nil, errForged
 	}
-	if said.Issuer == TokenIssuer {
-		return g.verifyOwn(parsed, &said)
+	if signed.claims.Issuer != TokenIssuer {
+		if signed.issuer = g.issuers[signed.claims.Issuer]; signed.issuer == nil {
+			return nil, errForged
+		}
 	}
-	if issuer := g.issuers[said.Issuer]; issuer != nil {
-		return issuer.verify(ctx, parsed, &said, g.now())
+	// Taken before the key is: if they change meanwhile, these are not the ones that are left.
+	signed.keys = g.keysOf(signed.issuer)
+	header := parsed.Headers[0]
+	var key any
+	if signed.issuer != nil {
+		key, err = signed.issuer.keys.find(ctx, header.KeyID, header.Algorithm)
+	} else {
+		key, err = g.tokenKeys.Load().verifier(header.KeyID)
 	}
-	return nil, errForged
+	if err != nil {
+		return nil, err
+	}
+	if parsed.Claims(key) != nil {
+		return nil, errForged
+	}
+	return signed, nil
 }
 
-// verifyOwn knows no more of a client than the clients file says now.
-func (g *Guard) verifyOwn(token *jwt.JSONWebToken, said *claims) (*Caller, error) {
-	key := g.tokenKeys.Load().verifier(token.Headers[0].KeyID)
-	if key == nil || token.Claims(key) != nil {
-		return nil, errForged
-	}
+// ownCaller knows no more of a client than the clients file says now.
+func (g *Guard) ownCaller(said *claims) (*Caller, error) {
 	if err := said.check(jwt.Expected{Time: g.now()}); err != nil {
 		return nil, err
 	}

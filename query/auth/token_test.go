@@ -288,3 +288,43 @@ func TestWithoutAKeyFileTokensEndWithTheProcess(t *testing.T) {
 		t.Errorf("the log says %q", said)
 	}
 }
+
+func TestTokenIsVerifiedOnceUnderTheSameKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token-key.pem")
+	keys, err := new(TokenKeys).Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	g := newTestGuard(t, Config{Clients: twoClients(t), TokenKeyFile: path})
+	token := g.token("a")
+	for range 3 {
+		if err := g.present(token); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := g.present(token[:len(token)-2] + "AA"); !errors.Is(err, ErrToken) {
+		t.Errorf("with another signature: %v", err)
+	}
+	if got := g.verified.Len(); got != 1 {
+		t.Errorf("%d tokens are remembered, want 1", got)
+	}
+	g.at = noon.Add(2 * time.Hour)
+	if err := g.present(token); !errors.Is(err, ErrToken) {
+		t.Errorf("remembered past its end: %v", err)
+	}
+	g.at = noon
+	other, err := new(TokenKeys).Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	g.poll()
+	if err := g.present(token); !errors.Is(err, ErrToken) {
+		t.Errorf("remembered past its key: %v", err)
+	}
+}

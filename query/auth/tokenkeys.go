@@ -53,12 +53,12 @@ func newTokenKeys(keys []ed25519.PrivateKey) (*TokenKeys, error) {
 	return k, err
 }
 
-// verifier is the public key of that id, nil when there is none.
-func (k *TokenKeys) verifier(id string) crypto.PublicKey {
+// verifier is the public key of that id.
+func (k *TokenKeys) verifier(id string) (crypto.PublicKey, error) {
 	if i := slices.Index(k.ids, id); i >= 0 {
-		return k.keys[i].Public()
+		return k.keys[i].Public(), nil
 	}
-	return nil
+	return nil, errForged
 }
 
 // pemType is of a key in PKCS #8.

@@ -25,6 +25,9 @@ const (
 // connections is how many clients ask at once.
 const connections = 64
 
+// The client that asks.
+const benchID, benchSecret = "bench", "a secret of the bench"
+
 // services are what answers over HTTP from an arena's Redis.
 type services struct {
 	query, bare *api
@@ -40,13 +43,12 @@ func (l *lab) services() *services {
 	a := l.arena()
 	a.fill(million)
 	a.fill(many)
-	const id, secret = "bench", "a secret of the bench"
 	clients := filepath.Join(l.b.TempDir(), "clients.json")
-	programs.Run(l.b, "clients", "add", "--file", clients, "--id", id, "--org", fmt.Sprint(org), "--secret", secret)
+	programs.Run(l.b, "clients", "add", "--file", clients, "--id", benchID, "--org", fmt.Sprint(org), "--secret", benchSecret)
 	query := programs.Start(l.b, "query", "--redis-addrs", a.server.Addr(), "--clients-file", clients)
 	topic := a.topics + "loop"
 	a.createTopic(topic)
-	l.answering = &services{newAPI(l.b, query.API(), id, secret), newAPI(l.b, a.startBare(topic), id, secret), topic}
+	l.answering = &services{newAPI(l.b, query.API(), benchID, benchSecret), newAPI(l.b, a.startBare(topic), benchID, benchSecret), topic}
 	l.fillProfiles()
 	return l.answering
 }
@@ -115,6 +117,7 @@ func rankRequest(user leaderboard.UserID, boards []leaderboard.Board) request {
 // projector applies half of what it can.
 func (l *lab) queries(b *testing.B) {
 	b.Run("idle", func(b *testing.B) { l.ask(b, false) })
+	b.Run("credentials", l.credentials)
 	b.Run("loaded", func(b *testing.B) {
 		rate := l.maximumRate() / 2
 		l.services()
