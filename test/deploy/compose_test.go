@@ -15,7 +15,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"sigs.k8s.io/yaml"
 
-	"leaderboard/query"
+	"leaderboard/query/auth"
 	"leaderboard/test/programs"
 )
 
@@ -141,7 +141,7 @@ func TestProgramsKnowTheirSettings(t *testing.T) {
 			}
 		}
 	}
-	if _, err := query.LoadClients(project.Secrets["clients"].File); err != nil {
+	if _, err := auth.LoadClients(project.Secrets["clients"].File); err != nil {
 		t.Error(err)
 	}
 }
