@@ -39,7 +39,8 @@ func TestMetrics(t *testing.T) {
 	s.projector.AwaitReady()
 	s.applyCatalog(dataset{catalog: catalog})
 	p := s.startPrometheus()
-	defer s.startLoad()()
+	stop := s.startLoad()
+	defer stop()
 	s.projector.AwaitRecords(100)
 
 	redis.Kill()
@@ -74,6 +75,40 @@ func TestMetrics(t *testing.T) {
 			p.expectSeries(t, alert.Name, alert.Query)
 		}
 	})
+	stop()
+	s.expectFreshness()
+}
+
+// expectFreshness requires that the metrics say of boards at rest what the API says.
+func (s *services) expectFreshness() {
+	s.t.Helper()
+	var answer struct {
+		Data struct{ LastSyncTimeISO time.Time }
+	}
+	programs.Await(s.t, "metrics that agree with the API", func() error {
+		if err := s.api.ask("/v3.1/leaderboards/targetGroups/10?targetId=7&periodId=1", "", &answer); err != nil {
+			return err
+		}
+		synced := float64(answer.Data.LastSyncTimeISO.UnixMilli()) / 1000
+		for _, metric := range []struct {
+			of   *programs.Program
+			name string
+			want float64
+		}{
+			{s.projector, "leaderboard_applied_timestamp_seconds", synced}, // one user, so one partition
+			{s.query, "leaderboard_query_last_sync_timestamp_seconds", synced},
+			{s.projector, "leaderboard_lag_records", 0},
+			{s.projector, "leaderboard_projector_generation", 1},
+			{s.query, "leaderboard_query_generation", 1},
+			{s.projector, "leaderboard_ready", 1},
+			{s.query, "leaderboard_ready", 1},
+		} {
+			if got := metric.of.Metric(metric.name); got != metric.want {
+				return fmt.Errorf("%s is %f, want %f", metric.name, got, metric.want)
+			}
+		}
+		return nil
+	})
 }
 
 // startLoad publishes activities and dead letters, and asks, well and badly, until it
@@ -100,7 +135,7 @@ func (s *services) startLoad() (stop func()) {
 			}
 		}
 	})
-	return func() { close(end); load.Wait() }
+	return sync.OnceFunc(func() { close(end); load.Wait() })
 }
 
 // loseAnIdleShard takes from Redis a shard without boards: the partitions are read
