@@ -164,7 +164,7 @@ func TestRankedListIsWrittenAsEncodingJSONWould(t *testing.T) {
 			target: &leaderboard.Target{TargetRuleID: 6, Name: c.text()},
 			period: &leaderboard.Period{PeriodID: 7, RefCode: c.text()},
 		}
-		data := &topData{topBoard: board, before: c.Int64N(1000), fields: topFields(org)}
+		data := &topData{topBoard: board, page: page{ahead: c.Int64N(1000)}, fields: topFields(org)}
 		document := topDocument{
 			TargetGroupID: 5, TargetGroupName: board.group.Name, PeriodID: 7, PeriodRefCode: board.period.RefCode,
 			TargetRuleID: 6, TargetRuleName: board.target.Name, Rankings: []rankingDocument{},
@@ -172,7 +172,7 @@ func TestRankedListIsWrittenAsEncodingJSONWould(t *testing.T) {
 		data.page.synced, document.syncDocument = c.sync(org.Location())
 		for i := range c.Int64N(4) {
 			e := c.entry()
-			r := rankingDocument{Rank: data.before + i + 1, UserID: int64(e.UserID), AchievedValue: json.Number(e.Value.String()), activityDocument: activityTimes(e.LastActivity, org.Location())}
+			r := rankingDocument{Rank: data.page.ahead + i + 1, UserID: int64(e.UserID), AchievedValue: json.Number(e.Value.String()), activityDocument: activityTimes(e.LastActivity, org.Location())}
 			d := &r.Enrichment
 			d.Gender, d.Mobile, d.LastName, d.FirstName, d.Email = c.text(), c.text(), c.text(), c.text(), c.text()
 			data.page.entries = append(data.page.entries, e)

@@ -44,8 +44,10 @@ func isPassing(reply error) bool {
 // synced is nil for a board without entries.
 type page struct {
 	entries []leaderboard.Entry
-	total   int64
-	synced  *leaderboard.Millis
+	// ahead is how many entries of the board are ahead of the page's.
+	ahead  int64
+	total  int64
+	synced *leaderboard.Millis
 }
 
 // page reads the entries from first to last, counted from 0, both inclusive. The
@@ -63,21 +65,23 @@ func (s *store) page(ctx context.Context, l leaderboard.Layout, b leaderboard.Bo
 	if rule, err := leaderboard.ParseRule(ruleCmd.Val()); err == nil {
 		order = rule.Order
 	}
-	p := page{total: cardCmd.Val(), entries: make([]leaderboard.Entry, len(rangeCmd.Val()))}
+	p := page{ahead: first, total: cardCmd.Val(), entries: make([]leaderboard.Entry, len(rangeCmd.Val()))}
+	var err error
 	for i, z := range rangeCmd.Val() {
 		member, _ := z.Member.(string)
-		time, user, err := leaderboard.ParseMember(member)
-		if err != nil {
+		if p.entries[i], err = parseEntry(member, z.Score, order); err != nil {
 			return page{}, fmt.Errorf("board %s: %w", b, err)
 		}
-		p.entries[i] = leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(z.Score, order), LastActivity: time}
 	}
-	var err error
-	p.synced, err = parseSync(p.total, syncCmd.Val())
-	if err != nil {
+	if p.synced, err = parseSync(p.total, syncCmd.Val()); err != nil {
 		return page{}, fmt.Errorf("board %s: %w", b, err)
 	}
 	return p, nil
+}
+
+func parseEntry(member string, score float64, order leaderboard.Order) (leaderboard.Entry, error) {
+	time, user, err := leaderboard.ParseMember(member)
+	return leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}, err
 }
 
 func parseSync(total int64, sync string) (*leaderboard.Millis, error) {

@@ -13,11 +13,17 @@ import (
 	"leaderboard"
 )
 
-// The embedded store knows less Lua than Redis does; the script must run on it too.
-func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
+// storedBoards is an embedded store, which knows less Lua than Redis does, and a
+// store that reads it.
+func storedBoards(t *testing.T) (*redis.Client, *store) {
+	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 	t.Cleanup(func() { _ = client.Close() })
-	s := &store{redis: client, lanes: newLanes(client, time.Minute), log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
+	return client, &store{redis: client, lanes: newLanes(client, time.Minute), log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
+}
+
+func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
+	client, s := storedBoards(t)
 	layout := leaderboard.Layout{Generation: 1, Shards: 2}
 	b := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}
 	for user, value := range map[leaderboard.UserID]leaderboard.Value{7: 1500, 8: 2500, 300: -9} {

@@ -1,10 +1,10 @@
-// Package query answers the two HTTP calls of the leaderboard from Redis alone.
+// Package query answers the HTTP calls of the leaderboard from Redis alone.
 //
 // What has to do with the transfer and with browsers is before the routes (front.go).
-// A request then goes through the middleware listed in routes.go, which ends with
-// the organisations in scope, to one of two endpoints: topRanked (top.go), a
-// page of one board, and userRanks (rank.go), one user's place on many boards.
-// Both read the boards through store (boards.go) and the catalog from memory,
+// A request then goes through the middleware listed in routes.go to one of three
+// endpoints: topRanked (top.go), a page of one board, aroundUser (around.go), a
+// user's neighbours on it, and userRanks (rank.go), one user's place on many boards.
+// All read the boards through store (boards.go) and the catalog from memory,
 // where [Server.Run] keeps it fresh (catalog.go). Endpoints return errors;
 // answer.go alone turns them into what the client sees.
 //

@@ -24,13 +24,18 @@ const (
 	cappedLimit    = "Page Limit can not be more than 100, capping the page limit to 100"
 )
 
-// topParameters are the parameters of the ranked list.
-type topParameters struct {
+// boardParameters name a board.
+type boardParameters struct {
 	group leaderboard.TargetGroupID
 	rule  leaderboard.TargetRuleID
 	// period is nil when the request names none.
 	period *leaderboard.PeriodID
-	pages  pages
+}
+
+// topParameters are the parameters of the ranked list.
+type topParameters struct {
+	boardParameters
+	pages pages
 }
 
 // pages are a part of a ranked list: offset counts pages from 0, size is entries a
@@ -62,23 +67,11 @@ func (p pages) capped() (capped pages, warnings []string) {
 }
 
 func parseTopParameters(r *http.Request) (*topParameters, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	in, err := newNumbers(r)
 	if err != nil {
-		return nil, invalidInput("the query string is malformed")
+		return nil, err
 	}
-	in := numbers{values: query}
-	group := in.parse("targetGroupId", r.PathValue("targetGroupId"))
-	if query.Get("targetId") == "" {
-		in.fail("targetId is missing")
-	}
-	p := &topParameters{
-		group: leaderboard.TargetGroupID(group),
-		rule:  leaderboard.TargetRuleID(in.parameter("targetId", 0)),
-	}
-	if query.Get("periodId") != "" {
-		period := leaderboard.PeriodID(in.parameter("periodId", 0))
-		p.period = &period
-	}
+	p := &topParameters{boardParameters: in.board(r)}
 	p.pages = pages{
 		offset: in.parameter("pageOffset", 0),
 		size:   in.atLeastOne("pageSize", defaultPageSize),
@@ -96,6 +89,31 @@ type numbers struct {
 	err    error
 }
 
+func newNumbers(r *http.Request) (*numbers, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalidInput("the query string is malformed")
+	}
+	return &numbers{values: values}, nil
+}
+
+// board is the one that the request names.
+func (in *numbers) board(r *http.Request) boardParameters {
+	group := in.parse("targetGroupId", r.PathValue("targetGroupId"))
+	if in.values.Get("targetId") == "" {
+		in.fail("targetId is missing")
+	}
+	p := boardParameters{
+		group: leaderboard.TargetGroupID(group),
+		rule:  leaderboard.TargetRuleID(in.parameter("targetId", 0)),
+	}
+	if in.values.Get("periodId") != "" {
+		period := leaderboard.PeriodID(in.parameter("periodId", 0))
+		p.period = &period
+	}
+	return p
+}
+
 func (in *numbers) fail(format string, args ...any) {
 	if in.err == nil {
 		in.err = invalidInput(format, args...)
@@ -109,6 +127,14 @@ func (in *numbers) parameter(name string, absent int64) int64 {
 		return absent
 	}
 	return in.parse(name, text)
+}
+
+func (in *numbers) notNegative(name string, absent int64) int64 {
+	n := in.parameter(name, absent)
+	if n < 0 {
+		in.fail("%s must not be negative", name)
+	}
+	return n
 }
 
 func (in *numbers) atLeastOne(name string, absent int64) int64 {
@@ -127,6 +153,15 @@ func (in *numbers) parse(name, text string) int64 {
 		in.fail("%s must be a whole number", name)
 	}
 	return n
+}
+
+// parseUser reads the userId of the request's path.
+func parseUser(r *http.Request) (leaderboard.UserID, error) {
+	user, err := strconv.ParseInt(r.PathValue("userId"), 10, 64)
+	if err != nil || user <= 0 {
+		return 0, leaderboard.Errorf(leaderboard.CodeInvalidUserID, "Invalid userId")
+	}
+	return leaderboard.UserID(user), nil
 }
 
 func invalidInput(format string, args ...any) error {

@@ -2,7 +2,6 @@ package query
 
 import (
 	"slices"
-	"strconv"
 
 	"leaderboard"
 	"leaderboard/query/auth"
@@ -13,9 +12,9 @@ import (
 // user; lastSyncTime is told in the zone of the first organisation in scope,
 // each lastActivityTime in that of the board's own.
 func (s *Server) userRanks(c *call) ([]byte, error) {
-	user, err := strconv.ParseInt(c.PathValue("userId"), 10, 64)
-	if err != nil || user <= 0 {
-		return nil, leaderboard.Errorf(leaderboard.CodeInvalidUserID, "Invalid userId")
+	user, err := parseUser(c.Request)
+	if err != nil {
+		return nil, err
 	}
 	asked, err := parseRankItems(c, c.client.OrgID)
 	if err != nil {
@@ -37,12 +36,12 @@ func (s *Server) userRanks(c *call) ([]byte, error) {
 	if c.client.May(auth.AccessEnrichment) {
 		profileOrgs = ids
 	}
-	standings, attributes, err := s.store.standings(c.ctx, c.view.layout, boards, c.view.order, leaderboard.UserID(user), profileOrgs)
+	standings, attributes, err := s.store.standings(c.ctx, c.view.layout, boards, c.view.order, user, profileOrgs)
 	if err != nil {
 		return nil, err
 	}
 	answer := &envelope{
-		data:     &rankData{user: leaderboard.UserID(user), orgs: orgs, attributes: attributes, boards: boards, standings: standings},
+		data:     &rankData{user: user, orgs: orgs, attributes: attributes, boards: boards, standings: standings},
 		warnings: warnings,
 	}
 	c.buffer = answer.appendJSON(c.buffer[:0])

@@ -52,6 +52,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range []route{
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.topRanked},
+		{"/v3.1/leaderboards/targetGroups/{targetGroupId}/user/{userId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.aroundUser},
 		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, auth.AccessRank, false, s.userRanks},
 		{"/v3/oauth/token/generate", []string{http.MethodPost}, "", false, s.generateToken},
 	} {

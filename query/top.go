@@ -30,15 +30,7 @@ func (s *Server) topRanked(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := scopedIDs(c.view.catalog, c.client.OrgID, c.Header)
-	if err != nil {
-		return nil, err
-	}
-	orgs, err := enabledOrgs(c.view.catalog, ids)
-	if err != nil {
-		return nil, err
-	}
-	board, err := findTopBoard(c.view.catalog, orgs, p, leaderboard.MillisOf(s.now()))
+	board, err := s.findBoard(c, p.boardParameters)
 	if err != nil {
 		return nil, err
 	}
@@ -63,24 +55,48 @@ func (s *Server) readTop(ctx context.Context, q topQuestion) (body []byte, err e
 	if err != nil {
 		return nil, err
 	}
-	fields := topFields(q.board.org)
-	records := make([]any, len(page.entries))
-	if q.enriched {
-		if records, err = s.store.profiles(ctx, q.board.org.OrgID, page.entries); err != nil {
-			return nil, err
-		}
+	data, err := s.enrich(ctx, q.board, page, q.enriched)
+	if err != nil {
+		return nil, err
 	}
 	answer := &envelope{
 		pagination: &pagination{limit: pages.size, offset: pages.offset, total: page.total},
-		data:       &topData{topBoard: q.board, page: page, before: pages.first(), fields: fields, attributes: s.store.attributes(fields, records)},
+		data:       data,
 		warnings:   warnings,
 	}
 	return answer.appendJSON(make([]byte, 0, 1024+512*len(page.entries))), nil
 }
 
+// enrich adds the users' fields to a page, or empty ones where the client may not see them.
+func (s *Server) enrich(ctx context.Context, board topBoard, p page, enriched bool) (*topData, error) {
+	records := make([]any, len(p.entries))
+	if enriched {
+		var err error
+		if records, err = s.store.profiles(ctx, board.org.OrgID, p.entries); err != nil {
+			return nil, err
+		}
+	}
+	fields := topFields(board.org)
+	return &topData{topBoard: board, page: p, fields: fields, attributes: s.store.attributes(fields, records)}, nil
+}
+
+// findBoard checks the scope of the call, its organisations, and what the
+// parameters name, in this order.
+func (s *Server) findBoard(c *call, p boardParameters) (topBoard, error) {
+	ids, err := scopedIDs(c.view.catalog, c.client.OrgID, c.Header)
+	if err != nil {
+		return topBoard{}, err
+	}
+	orgs, err := enabledOrgs(c.view.catalog, ids)
+	if err != nil {
+		return topBoard{}, err
+	}
+	return findTopBoard(c.view.catalog, orgs, p, leaderboard.MillisOf(s.now()))
+}
+
 // findTopBoard checks group, leaderboard, rule and period, in this order. A
 // group of an organisation out of scope does not exist for the caller.
-func findTopBoard(catalog *leaderboard.Catalog, orgs scope, p *topParameters, now leaderboard.Millis) (topBoard, error) {
+func findTopBoard(catalog *leaderboard.Catalog, orgs scope, p boardParameters, now leaderboard.Millis) (topBoard, error) {
 	group := catalog.Group(p.group)
 	if group == nil || !group.Active || orgs.org(group.OrgID) == nil {
 		return topBoard{}, leaderboard.Errorf(leaderboard.CodeGroupNotFound, "Target group not found or deactivated")
@@ -114,9 +130,7 @@ func (b *topBoard) board() leaderboard.Board {
 // topData is the data of the ranked list of one target.
 type topData struct {
 	topBoard
-	page page
-	// before is how many entries of the board are ahead of the page's.
-	before int64
+	page   page
 	fields *fields
 	// attributes are the values of the fields of each entry's user.
 	attributes [][]string
@@ -136,7 +150,7 @@ func (d *topData) appendJSON(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendNumber(b, `{"rank":`, d.before+int64(i)+1)
+		b = appendNumber(b, `{"rank":`, d.page.ahead+int64(i)+1)
 		b = appendNumber(b, `,"userId":`, e.UserID)
 		b = appendValue(b, `,"achievedValue":`, e.Value)
 		b = appendActivityTimes(b, e.LastActivity, zone)
