@@ -35,7 +35,17 @@ func compressed(handler http.Handler) http.Handler {
 	if err != nil {
 		panic(err) // the options are constants
 	}
-	return wrap(handler)
+	compressing := wrap(handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header["Accept-Encoding"] != nil {
+			compressing(w, r)
+			return
+		}
+		// The wrapper would look at the header after the answer, for which net/http
+		// has to copy it.
+		w.Header().Add("Vary", "Accept-Encoding")
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // crossOrigin lets pages of these origins call from a browser. Preflight requests,

@@ -26,14 +26,18 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 
 func TestWrongSettingsAreNamed(t *testing.T) {
 	var out, words bytes.Buffer
-	code := run([]string{"--rate-limit", "-1", "--listen", "8080", "--request-timeout", "soon", "--access-log", "some", "--max-concurrent", "0",
-		"--cors-origins", "https://shop.example,shop.example", "--tls-cert", "cert.pem", "--admin-tls-key", "key.pem", "--otlp-endpoint", "collector"}, &out, &words)
+	code := run([]string{
+		"--rate-limit", "-1", "--listen", "8080", "--request-timeout", "soon", "--access-log", "some", "--max-concurrent", "0",
+		"--cors-origins", "https://shop.example,shop.example", "--tls-cert", "cert.pem", "--admin-tls-key", "key.pem", "--otlp-endpoint", "collector",
+	}, &out, &words)
 	if code != daemon.ExitUsage {
 		t.Errorf("code %d", code)
 	}
-	for _, part := range []string{"--clients-file (CLIENTS_FILE)", "--rate-limit (RATE_LIMIT)", "--listen (LISTEN)", "--request-timeout (REQUEST_TIMEOUT)",
+	for _, part := range []string{
+		"--clients-file (CLIENTS_FILE)", "--rate-limit (RATE_LIMIT)", "--listen (LISTEN)", "--request-timeout (REQUEST_TIMEOUT)",
 		"--access-log (ACCESS_LOG)", "--max-concurrent (MAX_CONCURRENT)", `--cors-origins (CORS_ORIGINS): "shop.example"`,
-		"--tls-key (TLS_KEY)", "--admin-tls-cert (ADMIN_TLS_CERT)", "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)"} {
+		"--tls-key (TLS_KEY)", "--admin-tls-cert (ADMIN_TLS_CERT)", "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)",
+	} {
 		if !strings.Contains(words.String(), part) {
 			t.Errorf("%q is not in\n%s", part, words.String())
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -82,7 +83,7 @@ func tracedService(t *testing.T, tracer *Tracer) (http.Handler, *miniredis.Minir
 	if _, err := store.ZAdd(layout.RankKey(board), 21000_000, string(member[:])); err != nil {
 		t.Fatal(err)
 	}
-	store.HSet(layout.UsersKey(board), leaderboard.UserField(381329847), string(leaderboard.MemberTime(1_719_230_820_000)))
+	store.HSet(layout.UsersKey(board), leaderboard.UserField(381329847), leaderboard.MemberTime(1_719_230_820_000))
 
 	client := redis.NewClient(&redis.Options{Addr: store.Addr(), MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
@@ -173,7 +174,7 @@ func TestTracesGoOnFromTheCallersAndTellOfNoUser(t *testing.T) {
 		}
 		below := 0
 		for _, s := range c.told {
-			if strings.HasPrefix(s.GetName(), "redis.pipeline ") && string(s.GetParentSpanId()) == string(span.GetSpanId()) {
+			if strings.HasPrefix(s.GetName(), "redis.pipeline ") && bytes.Equal(s.GetParentSpanId(), span.GetSpanId()) {
 				below++
 			}
 		}
