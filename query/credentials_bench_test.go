@@ -44,7 +44,8 @@ func BenchmarkCredentials(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				w := httptest.NewRecorder()
-				if handler.ServeHTTP(w, c.request); w.Code != http.StatusServiceUnavailable {
+				handler.ServeHTTP(w, c.request)
+				if w.Code != http.StatusServiceUnavailable {
 					b.Fatalf("status %d: %s", w.Code, w.Body)
 				}
 			}
