@@ -12,8 +12,8 @@ import (
 	"leaderboard"
 )
 
-func aroundPath(group, user int64, query string) string {
-	return fmt.Sprintf("%s%d/user/%d?%s", topPath, group, user, query)
+func aroundPath(user int64, query string) string {
+	return fmt.Sprintf("%s232/user/%d?%s", topPath, user, query)
 }
 
 // everyRanking reads the whole board page by page.
@@ -44,7 +44,7 @@ func TestQueryAroundEveryPlaceIsAPartOfThePages(t *testing.T) {
 		for _, w := range []struct{ before, after int }{{5, 5}, {0, 0}, {3, 0}, {0, 7}, {100, 100}} {
 			for place, e := range want {
 				first, last := max(0, place-w.before), min(users-1, place+w.after)
-				path := aroundPath(232, e.user, fmt.Sprintf("targetId=%d&before=%d&after=%d", b.rule, w.before, w.after))
+				path := aroundPath(e.user, fmt.Sprintf("targetId=%d&before=%d&after=%d", b.rule, w.before, w.after))
 				answer := expectAnswer[topAnswer](s, queryRequest{path: path})
 				if !reflect.DeepEqual(answer.Data.Rankings, pages[first:last+1]) {
 					t.Fatalf("%s %s: place %d\n got %+v\nwant %+v", b.order, path, place+1, answer.Data.Rankings, pages[first:last+1])
@@ -65,7 +65,7 @@ func TestQueryAroundAgreesWithTheRanks(t *testing.T) {
 	entries := randomEntries(rand.New(rand.NewPCG(5, 6)), 60)
 	s.board(runningBoard(366), leaderboard.Descending, queryNow, entries...)
 	for _, e := range entries {
-		around := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(232, e.user, "targetId=366&before=0&after=0")})
+		around := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(e.user, "targetId=366&before=0&after=0")})
 		ranks := expectAnswer[rankAnswer](s, queryRequest{path: fmt.Sprintf("%s%d", rankPath, e.user), body: `{"targetGroupId":232,"targetRuleId":366}`})
 		got, want := around.Data.Rankings[0], ranks.Data.UserRanks[0]
 		if got.Rank != want.Rank || got.AchievedValue != want.AchievedValue || got.LastActivityTime != want.LastActivityTime || around.Pagination.Total != want.TotalUsersInTargetGroup {
@@ -80,7 +80,7 @@ func TestQueryAroundHasTheFormOfTheList(t *testing.T) {
 	seedDocumentedBoard(s)
 	for _, base := range []string{"", prefix} {
 		list := s.ask(queryRequest{path: base + topPath + "232?targetId=366&periodId=243&pageSize=3"})
-		around := s.ask(queryRequest{path: base + aroundPath(232, 381332324, "targetId=366&periodId=243&before=1&after=1")})
+		around := s.ask(queryRequest{path: base + aroundPath(381332324, "targetId=366&periodId=243&before=1&after=1")})
 		if around.status != 200 || around.body != list.body {
 			t.Errorf("status %d\n got %s\nwant %s", around.status, around.body, list.body)
 		}
@@ -91,7 +91,7 @@ func TestQueryAroundWithoutTheUser(t *testing.T) {
 	s := startQueryService(t)
 	const want = `{"pagination":{"limit":11,"offset":0,"total":%d},"data":{"lastSyncTime":%s,"targetGroupId":232,"targetGroupName":"Target",` +
 		`"periodId":244,"periodRefCode":"running","targetRuleId":366,"targetRuleName":"target1","rankings":[]},"errors":[],"warnings":[]}`
-	req := queryRequest{path: aroundPath(232, 9, "targetId=366")}
+	req := queryRequest{path: aroundPath(9, "targetId=366")}
 	if res, want := s.ask(req), fmt.Sprintf(want, 0, `null,"lastSyncTimeISO":null`); res.status != 200 || res.body != want {
 		t.Errorf("on a board that never was: %d %s", res.status, res.body)
 	}
@@ -121,7 +121,7 @@ func TestQueryAroundCapsTheWindow(t *testing.T) {
 		{"&after=99999999999999999999", 106, 116, 221, []string{after}},
 		{"&before=1000&after=1000", 201, 21, 221, []string{before, after}},
 	} {
-		answer := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(232, 121, "targetId=366"+c.query)})
+		answer := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(121, "targetId=366"+c.query)})
 		rankings := answer.Data.Rankings
 		if p := answer.Pagination; p.Limit != c.limit || p.Offset != c.first-1 || p.Total != 250 {
 			t.Errorf("%s: pagination %+v", c.query, p)
@@ -180,7 +180,7 @@ func TestQueryAroundNeedsAccessToTheListOnly(t *testing.T) {
 	s := startQueryService(t)
 	s.board(runningBoard(366), leaderboard.Descending, queryNow, ladder(1)...)
 	s.profile(50711, 1, "mobile", "91")
-	req := queryRequest{path: aroundPath(232, 1, "targetId=366")}
+	req := queryRequest{path: aroundPath(1, "targetId=366")}
 	if got := expectAnswer[topAnswer](s, req).Data.Rankings[0].UserEnrichmentDetails["mobile"]; got != "91" {
 		t.Errorf("mobile %q", got)
 	}
@@ -197,7 +197,7 @@ func TestQueryAroundIsOfOneMoment(t *testing.T) {
 	s.rewrite(b)
 	for range 300 {
 		// Of n users, user 1 is the last one; the place before is user 2's.
-		answer := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(232, 1, "targetId=366&before=3&after=3")})
+		answer := expectAnswer[topAnswer](s, queryRequest{path: aroundPath(1, "targetId=366&before=3&after=3")})
 		n := at(*answer.Data.LastSyncTimeISO).Unix()
 		told := min(n, 4)
 		rankings := answer.Data.Rankings
@@ -217,7 +217,7 @@ func TestQueryAroundIsOfOneMoment(t *testing.T) {
 func TestQueryReadsAroundAUserInOneCommand(t *testing.T) {
 	s := startQueryService(t)
 	s.board(runningBoard(366), leaderboard.Descending, queryNow, ladder(3)...)
-	req := queryRequest{path: aroundPath(232, 2, "targetId=366")}
+	req := queryRequest{path: aroundPath(2, "targetId=366")}
 	expectAnswer[topAnswer](s, req) // Redis has seen the script
 	s.must(s.redis.ConfigResetStat(t.Context()).Err())
 	expectAnswer[topAnswer](s, req)

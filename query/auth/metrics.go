@@ -14,7 +14,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	auto := promauto.With(reg)
-	return &metrics{
+	m := &metrics{
 		filesCurrent: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "leaderboard_query_file_current",
 			Help: "1 while what a file says is in force; 0 while it cannot be used and what it said before is.",
@@ -32,4 +32,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Secrets and tokens that were not accepted because too many before them had been wrong.",
 		}, []string{"credentials"}),
 	}
+	for _, credentials := range []string{"secret", "token"} { // a rate wants a beginning
+		m.refused.WithLabelValues(credentials)
+		m.limited.WithLabelValues(credentials)
+	}
+	return m
 }
