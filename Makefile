@@ -45,7 +45,7 @@ test: servers build ## Run all tests with the race detector, end to end on a rea
 	@# Without package arguments go test shows what it ran on.
 	@for dir in $$(go list -C test -f '{{.Dir}}' ./...); do \
 		echo "go test -race in $${dir#$(CURDIR)/}"; \
-		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 9m; \
+		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 15m; \
 	done
 
 .PHONY: test-faults
