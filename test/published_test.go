@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,17 +61,37 @@ func TestProjectorKilled(t *testing.T) {
 	d := madeUpPurchases(t)
 	s := startServices(t, d)
 	defer s.watchCommitted()()
-	publish := programs.Command(t, "publish", append([]string{"-f", d.activities, "--rate", "5000"}, s.kafkaFlags()...)...)
-	for kill := 1; kill <= 3; kill++ {
-		s.projector.AwaitRecords(d.records / 10)
-		s.projector.Kill()
-		s.startProjector()
-	}
-	if err := publish.Wait(); err != nil {
-		t.Fatalf("publish: %v\n%s", err, publish.Stderr)
+	// Each has a part of the log to itself, so that it finds some however fast it is.
+	parts := s.divide(d.activities, 4)
+	for kill, part := range parts {
+		publish := programs.Command(t, "publish", append([]string{"-f", part, "--rate", "2000"}, s.kafkaFlags()...)...)
+		if kill < len(parts)-1 {
+			s.projector.AwaitRecords(d.records / 40)
+			s.projector.Kill()
+			s.startProjector()
+		}
+		if err := publish.Wait(); err != nil {
+			t.Fatalf("publish: %v\n%s", err, publish.Stderr)
+		}
 	}
 	s.awaitHandled(d.records)
 	s.api.checkBoards(d)
+}
+
+// divide makes files of equal parts of a file's lines.
+func (s *services) divide(file string, parts int) []string {
+	s.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := slices.Collect(strings.Lines(string(text)))
+	var files []string
+	for part := range slices.Chunk(lines, (len(lines)+parts-1)/parts) {
+		files = append(files, filepath.Join(s.t.TempDir(), "part.jsonl"))
+		writeFile(s.t, files[len(files)-1], strings.Join(part, ""))
+	}
+	return files
 }
 
 // services are the real programs on a real Kafka and a real Redis.
