@@ -62,7 +62,7 @@ func TestProjectorKilled(t *testing.T) {
 	s := startServices(t, d)
 	defer s.watchCommitted()()
 	// Each has a part of the log to itself, so that it finds some however fast it is.
-	parts := s.divide(d.activities, 4)
+	parts := divide(t, d.activities, 4)
 	for kill, part := range parts {
 		publish := programs.Command(t, "publish", append([]string{"-f", part, "--rate", "2000"}, s.kafkaFlags()...)...)
 		if kill < len(parts)-1 {
@@ -79,17 +79,17 @@ func TestProjectorKilled(t *testing.T) {
 }
 
 // divide makes files of equal parts of a file's lines.
-func (s *services) divide(file string, parts int) []string {
-	s.t.Helper()
+func divide(t *testing.T, file string, parts int) []string {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	lines := slices.Collect(strings.Lines(string(text)))
 	var files []string
 	for part := range slices.Chunk(lines, (len(lines)+parts-1)/parts) {
-		files = append(files, filepath.Join(s.t.TempDir(), "part.jsonl"))
-		writeFile(s.t, files[len(files)-1], strings.Join(part, ""))
+		files = append(files, filepath.Join(t.TempDir(), "part.jsonl"))
+		writeFile(t, files[len(files)-1], strings.Join(part, ""))
 	}
 	return files
 }
