@@ -14,6 +14,9 @@ import (
 	"leaderboard"
 )
 
+// DefaultRememberEntries is how many entries are kept in memory when no number is given.
+const DefaultRememberEntries = 4_000_000
+
 // Config is what a [Projector] needs.
 type Config struct {
 	Redis redis.UniversalClient
@@ -27,7 +30,7 @@ type Config struct {
 	DedupeWindow time.Duration
 	// RememberEntries bounds how many entries are kept in memory, of [EntryBytes]
 	// each: what is remembered of a shard has not to be read again before it is
-	// written, as long as nobody else writes there. 0: 4,000,000.
+	// written, as long as nobody else writes there. 0: [DefaultRememberEntries].
 	RememberEntries int64
 	Log             *slog.Logger
 	Registerer      prometheus.Registerer
@@ -58,7 +61,7 @@ func New(config Config) (*Projector, error) {
 		config.Shards = 16
 	}
 	if config.RememberEntries == 0 {
-		config.RememberEntries = 4_000_000
+		config.RememberEntries = DefaultRememberEntries
 	}
 	switch {
 	case config.Redis == nil || config.Log == nil || config.Registerer == nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"leaderboard"
 )
@@ -117,7 +116,7 @@ func (s *shard) write(ctx context.Context) {
 			s.projector.metrics.conflicts.Inc()
 			overtaken++
 		case errors.Is(err, errHeld):
-			time.Sleep(holdPoll)
+			_ = pause(ctx) // which does not end
 		default:
 			for _, t := range tasks {
 				t.done <- err

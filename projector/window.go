@@ -2,7 +2,6 @@ package projector
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -244,7 +243,7 @@ func takeScores(b *board, users []unread, scores *redis.Cmd) error {
 			}
 			u.place.value = leaderboard.ValueOfScore(parsed, b.order)
 		default:
-			return fmt.Errorf("board %s: %w", b.name, errors.New("a score is no number"))
+			return fmt.Errorf("board %s has the score %v", b.name, score)
 		}
 	}
 	return nil

@@ -290,26 +290,26 @@ func (w *writing) confirm(l *look) error {
 	if err != nil {
 		return s.projector.counted(err)
 	}
-	var lost error
+	var again error
 	for i, t := range l.tasks {
 		if len(t.records) == 0 {
 			continue // it was written meanwhile
 		}
 		switch {
 		case fences[i] < t.fence:
-			lost = errAnew
+			again = errAnew
 			w.tasks = slices.DeleteFunc(w.tasks, func(other *task) bool { return other == t })
 			t.done <- fmt.Errorf("the fence of partition %d is at %d instead of %d: %w", t.partition, fences[i], t.fence, leaderboard.ErrTailLost)
 		case t.confirmed && fences[i] != t.fence:
-			lost = errOvertaken
+			again = errOvertaken
 		case !t.confirmed:
 			t.repeated(fences[i])
 			t.confirmed = true
 		}
 	}
 	switch {
-	case lost != nil:
-		return lost
+	case again != nil:
+		return again
 	case held && !w.holding:
 		return errHeld
 	case s.version == "":

@@ -35,18 +35,14 @@ func limitMemory(log *slog.Logger, container memlimit.Provider) {
 	}
 }
 
-const (
-	// MaxRememberEntries is how many entries a projector keeps in memory at most when
-	// no number is given.
-	MaxRememberEntries = 4_000_000
-	// rememberShare is the part of the memory limit that they may take. As much is
-	// needed for the records under way, and as much for garbage.
-	rememberShare = 1.0 / 3
-)
+// rememberShare is the part of the memory limit that the entries may take which a
+// projector remembers. As much is needed for the records under way, and as much for
+// garbage.
+const rememberShare = 1.0 / 3
 
 // rememberEntries is how many entries a projector keeps in memory within Go's
 // memory limit.
 func rememberEntries() int64 {
 	limit := debug.SetMemoryLimit(-1)
-	return min(MaxRememberEntries, int64(float64(limit)*rememberShare/projector.EntryBytes))
+	return min(projector.DefaultRememberEntries, int64(float64(limit)*rememberShare/projector.EntryBytes))
 }

@@ -84,7 +84,10 @@ func run(ctx context.Context, config Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
 	e := &environment{config: config, cluster: cluster, topics: consumer.DefaultTopics(), store: store}
-	e.redis = redis.NewClient(&redis.Options{Addr: store.address, MaxRetries: -1, ContextTimeoutEnabled: true})
+	servers := daemon.Redis{Addrs: []string{store.address}}
+	if e.redis, err = servers.Client("leaderboard-dev", daemon.ForTransactions); err != nil {
+		return err
+	}
 	defer func() { _ = e.redis.Close() }()
 	if err := e.prepare(ctx); err != nil {
 		return err
