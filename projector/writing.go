@@ -155,16 +155,18 @@ func (w *writing) exchange(ctx context.Context) error {
 	if current != nil {
 		writers.Add(1)
 	}
-	start, took := time.Now(), time.Duration(0)
-	sent := make(chan error, 1)
+	prepared := make(chan struct{})
 	go func() {
-		err := w.session.send(p)
-		took = time.Since(start)
-		sent <- err
+		defer close(prepared)
+		w.fold(cutsAhead + 1)
+		w.open()
 	}()
-	w.fold(cutsAhead + 1)
-	w.open()
-	err := <-sent
+	// Redis stands idle from its answer to the next EXEC: what waits for the answer
+	// is what goes on.
+	start := time.Now()
+	err := w.session.send(p)
+	took := time.Since(start)
+	<-prepared
 	if current != nil {
 		w.shard.pace.learn(current.weight, took, writers.Add(-1)+1)
 	}
