@@ -66,20 +66,22 @@ type form struct {
 	// users the sizes of the boards.
 	growthRecords int
 	users         []int
-	// backlog is how long there is no projector before one is started.
+	// backlog is how long there is no projector before one is started, and starts is
+	// how often.
 	backlog time.Duration
+	starts  int
 }
 
 var forms = map[string]form{
 	"short": {
 		rounds: 5, records: 240_000, freshness: 2 * time.Second, queries: 400 * time.Millisecond,
 		growthRecords: 30_000, users: []int{10_000, 100_000, 1_000_000},
-		backlog: 20 * time.Second,
+		backlog: 20 * time.Second, starts: 3,
 	},
 	"full": {
-		rounds: 9, records: 300_000, freshness: 10 * time.Second, queries: 4 * time.Second,
+		rounds: 5, records: 500_000, freshness: 10 * time.Second, queries: 3 * time.Second,
 		growthRecords: 200_000, users: []int{10_000, 100_000, 1_000_000, 10_000_000},
-		backlog: time.Hour,
+		backlog: time.Hour, starts: 1,
 	},
 }
 

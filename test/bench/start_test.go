@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	startRounds = 3
 	// backlogShare is the part of the most that the projector can apply at which
 	// activities have come while there was none.
 	backlogShare = 0.1
@@ -24,7 +23,7 @@ func (l *lab) start(b *testing.B) {
 	records := int(l.maximumRate() * backlogShare * l.form.backlog.Seconds())
 	a := l.arena()
 	a.fill(million)
-	r := &race{rounds: startRounds, contenders: []contender{{projected, func() readings { return a.restart(records) }}}}
+	r := &race{rounds: l.form.starts, contenders: []contender{{projected, func() readings { return a.restart(records) }}}}
 	r.after = a.checkApplied
 	r.run()
 	measured.note(b, r, startTime, projected, goal{})
