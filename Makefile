@@ -94,6 +94,10 @@ lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
 fmt: $(GOLANGCI_LINT) ## Format both modules
 	$(GOLANGCI_LINT) fmt ./...
 
+.PHONY: docs
+docs: ## Write what docs/configuration.md says of flags and commands anew
+	UPDATE=1 go test -p 1 -count 1 -run 'SettingsAreDocumented' ./cmd/...
+
 .PHONY: fuzz
 fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	@for package in $$(go list ./...); do \

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/document"
 	"leaderboard/query/auth"
 )
 
@@ -56,6 +57,8 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		}
 	}
 }
+
+func TestSettingsAreDocumented(t *testing.T) { document.Settings(t, new(program), name) }
 
 func TestEveryCommandChecksItsSettings(t *testing.T) {
 	for args, want := range map[string][]string{

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/document"
 )
 
 func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
@@ -34,3 +35,5 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestSettingsAreDocumented(t *testing.T) { document.Settings(t, new(settings), name) }

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/document"
 )
 
 func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
@@ -55,3 +56,5 @@ func TestClientsFileThatDoesNotParseIsNamed(t *testing.T) {
 		t.Errorf("code %d, words %q", code, words.String())
 	}
 }
+
+func TestSettingsAreDocumented(t *testing.T) { document.Settings(t, new(settings), name) }

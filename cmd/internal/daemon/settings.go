@@ -55,17 +55,15 @@ type Parsed struct {
 func Parse(program any, name, description, version string, args []string, stdout io.Writer) (Parsed, error) {
 	var parsed Parsed
 	lenient := &lenientMapper{}
-	parser, err := kong.New(program,
-		kong.Name(name),
+	parser, err := newParser(program, name, version,
 		kong.Description(description),
-		kong.Vars{"version": name + " " + version},
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { parsed.Done = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		lenient.option(),
 	)
 	if err != nil {
-		return Parsed{}, fmt.Errorf("the flags of %s: %w", name, err)
+		return Parsed{}, err
 	}
 	chosen, err := parser.Parse(args)
 	if parsed.Done {
@@ -87,6 +85,24 @@ func Parse(program any, name, description, version string, args []string, stdout
 		}
 	}
 	return parsed, describe(mistakes, chosen.Flags())
+}
+
+// Model is what [Parse] reads by: the commands and flags of a program.
+func Model(program any, name string) (*kong.Application, error) {
+	parser, err := newParser(program, name, "")
+	if err != nil {
+		return nil, err
+	}
+	return parser.Model, nil
+}
+
+func newParser(program any, name, version string, options ...kong.Option) (*kong.Kong, error) {
+	options = append(options, kong.Name(name), kong.Vars{"version": name + " " + version})
+	parser, err := kong.New(program, options...)
+	if err != nil {
+		return nil, fmt.Errorf("the flags of %s: %w", name, err)
+	}
+	return parser, nil
 }
 
 // lenientMapper keeps the mistakes of values that have the wrong type instead of
