@@ -13,18 +13,19 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 
 	"leaderboard"
+	"leaderboard/consumer/decodetest"
 )
 
 func BenchmarkDecodeActivity(b *testing.B) {
 	for _, form := range []struct{ name, record string }{
-		{"native", nativeOf(0)}, {"spaced", native}, {"wrapped", wrapped}, {"flat", flat}, {"rejected", native[:len(native)-1]},
+		{"native", nativeOf(0)}, {"spaced", decodetest.Native}, {"wrapped", decodetest.Wrapped}, {"flat", decodetest.Flat}, {"rejected", decodetest.Native[:len(decodetest.Native)-1]},
 	} {
 		b.Run(form.name, func(b *testing.B) {
 			record := []byte(form.record)
 			b.SetBytes(int64(len(record)))
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _ = DecodeActivity(record, published)
+				_, _ = DecodeActivity(record, decodetest.Published)
 			}
 		})
 	}
@@ -99,7 +100,7 @@ func fetched(b *testing.B, n int) []byte {
 	records := make([]protocol.Record, n)
 	for i := range records {
 		records[i] = protocol.Record{
-			Offset: int64(i), Time: published.Time(),
+			Offset: int64(i), Time: decodetest.Published.Time(),
 			Key: kafka.NewBytes(fmt.Appendf(nil, "1:%d", 381_000_000+i)), Value: kafka.NewBytes([]byte(nativeOf(i))),
 		}
 	}

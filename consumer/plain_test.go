@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"leaderboard/consumer/decodetest"
 )
 
 type member struct{ name, raw string }
@@ -19,7 +21,7 @@ func membersOf(each func(visit func(name, raw []byte))) []member {
 // same members.
 func FuzzPlain(f *testing.F) {
 	for _, seed := range append([]string{
-		native, wrapped, flat, `{}`, `{ "a" : [ ] , "b":[1 ,-0.5e+3,{"c":[true,false,null]}]}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`,
+		decodetest.Native, decodetest.Wrapped, decodetest.Flat, `{}`, `{ "a" : [ ] , "b":[1 ,-0.5e+3,{"c":[true,false,null]}]}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`,
 		`{"a":nul}`, `{"a":"b}`, `{"a":"\u00e9"}`, `{"a":"é"}`, "{\"a\":\"\x7f\"}", "{\"a\":\"\n\"}", `{"a":1,}`, `{,}`, `{"a" 1}`, `{"a":[1,]}`,
 		`{"a":1 2}`, `{"a":1}]`, ` {" a ":1} `, "\x00", "{\"a\":1}\x00", "{\"a\":\x00}",
 	}, deep(plainDepth), deep(plainDepth+1)) {
@@ -49,7 +51,7 @@ func deep(levels int) string {
 
 // TestDocumentedFormsArePlain checks that what is published gets the fast way.
 func TestDocumentedFormsArePlain(t *testing.T) {
-	for _, text := range []string{native, wrapped, flat, `{}`, deep(plainDepth)} {
+	for _, text := range []string{decodetest.Native, decodetest.Wrapped, decodetest.Flat, `{}`, deep(plainDepth)} {
 		if !eachPlainMember([]byte(text), func(_, _ []byte) {}) {
 			t.Errorf("%s is not plain", text)
 		}
