@@ -108,11 +108,13 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: servers
-servers: .build/kafka ## Install redis-server, prometheus, curl and gcc and fetch Apache Kafka for the tests, where they are missing
+servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, clients of Kafka
 	@$(call install,redis-server,redis-server)
 	@$(call install,prometheus,prometheus)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
+	@$(call install,javac,default-jdk-headless)
+	@$(call install,kcat,kcat)
 
 .PHONY: clean
 clean: ## Remove bin and .build
@@ -123,6 +125,24 @@ clean: ## Remove bin and .build
 	rm -rf $@ $@.part
 	mvn -q -B -ntp -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.part
 	mv $@.part $@
+	touch $@
+
+# The parser that holds docs/events/asyncapi.yaml against the specification.
+.build/asyncapi: test/documents/asyncapi/package.json
+	@$(call install,npm,nodejs npm)
+	rm -rf $@ $@.part
+	mkdir -p $@.part
+	cp $< $@.part
+	npm install --prefix $@.part --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel error
+	mv $@.part $@
+	touch $@
+
+# What the example in Python publishes with.
+.build/python/ready: docs/examples/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 $(GOLANGCI_LINT):
