@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -158,6 +159,35 @@ func TestExamplesOfSchemas(t *testing.T) {
 				t.Errorf("%s: %s: %v", j.file, record, err)
 			}
 		}
+	}
+}
+
+// TestExamplesOfEvents holds every record that docs/events.md shows against the schema
+// of its kind and the programs.
+func TestExamplesOfEvents(t *testing.T) {
+	kinds := map[string][]string{
+		"Activities": {"activity"}, "The notification": {"target-achieved-value-updated"}, "Profiles": {"profile"},
+		"The catalog": {"organisation", "target-group"},
+	}
+	shown := map[string]int{}
+	for _, b := range readDocument(t, "docs/events.md").blocks {
+		if b.language != "json" {
+			continue
+		}
+		var taken []string
+		for _, j := range judges {
+			if slices.Contains(kinds[b.section], j.file) && validate(compileSchema(t, j.file), []byte(b.text)) == nil && j.decide([]byte(b.text)) == nil {
+				taken = append(taken, j.file)
+			}
+		}
+		if len(taken) != 1 {
+			t.Errorf("under %q this is of the kinds %v: %s", b.section, taken, b.text)
+			continue
+		}
+		shown[taken[0]]++
+	}
+	if want := map[string]int{"activity": 6, "target-achieved-value-updated": 2, "profile": 1, "organisation": 1, "target-group": 1}; !maps.Equal(shown, want) {
+		t.Errorf("shown are %v, want %v", shown, want)
 	}
 }
 
