@@ -19,6 +19,7 @@ import (
 // elsewhere are the documents whose commands other tests run.
 var elsewhere = map[string]string{
 	"README.md":                         "TestReadmeOnServers",
+	"docs/api.md":                       "the tests of the API",
 	"docs/deploying.md":                 "test/deploy, as far as there is a Docker engine",
 	"deploy/helm/leaderboard/README.md": "test/deploy",
 }
