@@ -27,6 +27,13 @@ type (
 	}
 )
 
+// describer writes what commands take.
+type describer struct {
+	// elsewhere are the flags that another part of the document describes.
+	elsewhere map[string]*kong.Flag
+	text      strings.Builder
+}
+
 // Settings holds the part of docs/configuration.md that is about a program against
 // the program's flags and commands. UPDATE=1 writes it.
 func Settings(t *testing.T, program any, name string) {
@@ -60,13 +67,6 @@ func model(t *testing.T, program any, name string) *kong.Application {
 		t.Fatal(err)
 	}
 	return m
-}
-
-// describer writes what commands take.
-type describer struct {
-	// elsewhere are the flags that another part of the document describes.
-	elsewhere map[string]*kong.Flag
-	text      strings.Builder
 }
 
 func (d *describer) describe(command *kong.Node) {
@@ -159,6 +159,7 @@ func hold(t *testing.T, part, want string) {
 		t.Fatalf("%s has no place for the settings of %s: two lines %s%s", path, part, begin, end)
 	case present == want:
 	case os.Getenv("UPDATE") == "1":
+		//nolint:gosec // the path is that of the repository's own document
 		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o600); err != nil {
 			t.Fatal(err)
 		}
