@@ -48,6 +48,10 @@ test: servers build ## Run all tests with the race detector, end to end on a rea
 		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 15m; \
 	done
 
+.PHONY: test-images
+test-images: servers build ## Build the image from the source in a container, and run all images as make test does
+	IMAGES=all BIN_DIR=$(CURDIR)/bin go test -C test/deploy -run 'Image|Container|Composition' -count=1 -v -timeout 1h
+
 .PHONY: test-faults
 test-faults: servers build ## Kill, freeze, empty and cut off every part under load (SEED=, RUNS=, RELIABILITY_TABLE=docs/reliability.md)
 	FAULTS=all BIN_DIR=$(CURDIR)/bin RELIABILITY_TABLE=$(if $(RELIABILITY_TABLE),$(abspath $(RELIABILITY_TABLE))) \
@@ -104,11 +108,13 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: servers
-servers: .build/kafka ## Install redis-server, prometheus, curl and gcc and fetch Apache Kafka for the tests, where they are missing
+servers: .build/kafka ## Install redis-server, prometheus, docker, curl and gcc and fetch Apache Kafka for the tests, where they are missing
 	@$(call install,redis-server,redis-server)
 	@$(call install,prometheus,prometheus)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
+	@if ! docker version >/dev/null 2>&1; then $(call install,dockerd,docker.io); $(call install,busybox,busybox-static); fi
+	@if ! docker compose version >/dev/null 2>&1; then $(MAKE) --no-print-directory .build/docker/cli-plugins/docker-compose; fi
 
 .PHONY: clean
 clean: ## Remove bin and .build
@@ -119,6 +125,10 @@ clean: ## Remove bin and .build
 	rm -rf $@ $@.part
 	mvn -q -B -ntp -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@.part
 	mv $@.part $@
+	touch $@
+
+.build/docker/cli-plugins/docker-compose: test/compose/go.mod
+	go build -C test/compose -trimpath -o $(CURDIR)/$@ github.com/docker/compose/v2/cmd
 	touch $@
 
 $(GOLANGCI_LINT):
