@@ -20,7 +20,7 @@ GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangc
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/projector, bin/query and bin/leaderboard
@@ -88,6 +88,10 @@ bench-compare: ## Compare the Go benchmarks with those of a commit, by turns (BA
 		done; \
 	done
 	$(BENCHSTAT) $(RESULTS)/base.txt $(RESULTS)/now.txt
+
+.PHONY: dashboard-picture
+dashboard-picture: servers build ## Draw docs/images/dashboard.svg: the dashboard's panels, of two minutes of real servers under load
+	DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.svg BIN_DIR=$(CURDIR)/bin go test -C test -run TestDashboardPicture -count=1 -v .
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
