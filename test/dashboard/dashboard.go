@@ -60,10 +60,10 @@ type Target struct {
 // Read reads a dashboard from a file.
 func Read(path string) (d Dashboard, err error) {
 	text, err := os.ReadFile(path)
-	if err != nil {
-		return d, err
+	if err == nil {
+		err = json.Unmarshal(text, &d)
 	}
-	return d, json.Unmarshal(text, &d)
+	return d, err
 }
 
 // Fill puts in what Grafana does where everything is chosen: the range is what is

@@ -145,7 +145,7 @@ func (p Panel) drawNumbers(area draw.Canvas, series []Series) {
 			size--
 		}
 	}
-	number, name := style(size, ink, true), style(small, faint, false)
+	number, name := style(size, ink, true), style(6.5, faint, false)
 	number.XAlign, number.YAlign, name.XAlign = text.XCenter, text.YCenter, text.XCenter
 	corner := vg.Point{X: area.Min.X, Y: area.Max.Y - height}
 	for _, s := range series {
@@ -185,7 +185,7 @@ func (p Panel) drawCourse(area draw.Canvas, series []Series) {
 	course.Y.Tick.Marker = valueTicks{p}
 	for _, axis := range []*plot.Axis{&course.X, &course.Y} {
 		axis.Tick.Label.Font, axis.Tick.Label.Color = style(small, faint, false).Font, faint
-		axis.LineStyle.Width, axis.Tick.Length = 0, 0
+		axis.Width, axis.Tick.Length = 0, 0
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = ruled, ruled
@@ -216,8 +216,8 @@ func (p Panel) drawCourse(area draw.Canvas, series []Series) {
 
 // whereNothingIs is how high a panel of zeros is: its first line is in sight.
 func (p Panel) whereNothingIs() float64 {
-	for _, step := range p.lines() {
-		return 1.5 * *step.Value
+	if lines := p.lines(); len(lines) > 0 {
+		return 1.5 * *lines[0].Value
 	}
 	return 1
 }
