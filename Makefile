@@ -117,7 +117,7 @@ servers: .build/kafka ## Install redis-server, prometheus, docker, curl and gcc 
 	@$(call install,prometheus,prometheus)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
-	@if ! docker version >/dev/null 2>&1; then $(call install,dockerd,docker.io); $(call install,busybox,busybox-static); fi
+	@if ! docker version >/dev/null 2>&1; then $(call install,dockerd,docker.io); $(call install,docker,docker-cli); $(call install,busybox,busybox-static); fi
 	@if ! docker compose version >/dev/null 2>&1; then $(MAKE) --no-print-directory .build/docker/cli-plugins/docker-compose; fi
 
 .PHONY: clean
