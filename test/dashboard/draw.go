@@ -151,7 +151,7 @@ func (p Panel) drawNumbers(area draw.Canvas, series []Series) {
 	for _, s := range series {
 		number.Color = p.color(s.last())
 		area.FillText(number, vg.Point{X: corner.X + width/2, Y: corner.Y + height/2}, p.format(s.last()))
-		area.FillText(name, vg.Point{X: corner.X + width/2, Y: corner.Y + gap}, shortened(s.Name, name, width-2*gap))
+		area.FillText(name, vg.Point{X: corner.X + width/2, Y: corner.Y + gap}, shortened(s.Name, name, width))
 		if width < area.Size().X {
 			corner.X += width
 		} else {
