@@ -20,7 +20,7 @@ GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangc
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/projector, bin/query and bin/leaderboard
@@ -47,6 +47,10 @@ test: servers build ## Run all tests with the race detector, end to end on a rea
 		echo "go test -race in $${dir#$(CURDIR)/}"; \
 		BIN_DIR=$(CURDIR)/bin go test -C "$$dir" -race -count=1 -timeout 15m; \
 	done
+
+.PHONY: test-images
+test-images: servers build ## Build the image from the source in a container, and run all images as make test does
+	IMAGES=all BIN_DIR=$(CURDIR)/bin go test -C test/deploy -run 'Image|Container|Composition' -count=1 -v -timeout 1h
 
 .PHONY: test-faults
 test-faults: servers build ## Kill, freeze, empty and cut off every part under load (SEED=, RUNS=, RELIABILITY_TABLE=docs/reliability.md)
@@ -85,6 +89,10 @@ bench-compare: ## Compare the Go benchmarks with those of a commit, by turns (BA
 	done
 	$(BENCHSTAT) $(RESULTS)/base.txt $(RESULTS)/now.txt
 
+.PHONY: dashboard-picture
+dashboard-picture: servers build ## Draw docs/images/dashboard.svg: the dashboard's panels, of two minutes of real servers under load
+	DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.svg BIN_DIR=$(CURDIR)/bin go test -C test -run TestDashboardPicture -count=1 -v .
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
 	$(GOLANGCI_LINT) run ./...
@@ -108,13 +116,15 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: servers
-servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, clients of Kafka
+servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Docker, clients of Kafka
 	@$(call install,redis-server,redis-server)
 	@$(call install,prometheus,prometheus)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
 	@$(call install,javac,default-jdk-headless)
 	@$(call install,kcat,kcat)
+	@if ! docker version >/dev/null 2>&1; then $(call install,dockerd,docker.io); $(call install,docker,docker-cli); $(call install,busybox,busybox-static); fi
+	@if ! docker compose version >/dev/null 2>&1; then $(MAKE) --no-print-directory .build/docker/cli-plugins/docker-compose; fi
 
 .PHONY: clean
 clean: ## Remove bin and .build
@@ -143,6 +153,10 @@ clean: ## Remove bin and .build
 	rm -rf $(@D)
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+.build/docker/cli-plugins/docker-compose: test/compose/go.mod
+	go build -C test/compose -trimpath -o $(CURDIR)/$@ github.com/docker/compose/v2/cmd
 	touch $@
 
 $(GOLANGCI_LINT):

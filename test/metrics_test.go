@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/segmentio/kafka-go"
 
+	"leaderboard/test/dashboard"
 	"leaderboard/test/programs"
 	"leaderboard/test/servers"
 )
@@ -203,15 +203,12 @@ func (p promQL) alerts(t *testing.T) []prometheus.AlertingRule {
 	return alerts
 }
 
-// variables stand for what Grafana puts in.
-var variables = strings.NewReplacer("$job", ".+", "$instance", ".+", "$partition", ".+", "$__rate_interval", "10s", "$__range", "5m")
-
 // expectSeries requires that an expression has a number as its answer, and that
 // each selector in it, by itself, finds series: one that is misspelt could hide
 // behind another.
 func (p promQL) expectSeries(t *testing.T, of, text string) {
 	t.Helper()
-	expr, err := parser.NewParser(parser.Options{}).ParseExpr(variables.Replace(text))
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(dashboard.Fill(text, 5*time.Minute))
 	if err != nil {
 		t.Errorf("%s: %v", of, err)
 		return
@@ -263,7 +260,7 @@ var labelValues = regexp.MustCompile(`^label_values\((.+), ([a-z]+)\)$`)
 // expectValues requires that a variable of the dashboard finds values.
 func (p promQL) expectValues(t *testing.T, definition string) {
 	t.Helper()
-	parts := labelValues.FindStringSubmatch(variables.Replace(definition))
+	parts := labelValues.FindStringSubmatch(dashboard.Fill(definition, 5*time.Minute))
 	if parts == nil {
 		t.Fatalf("the variable %q is not of the form label_values(selector, label)", definition)
 	}
@@ -319,39 +316,10 @@ func submatches(pattern, text string) []string {
 	return found
 }
 
-// dashboard is what the tests look at of it.
-type dashboard struct {
-	SchemaVersion int
-	Panels        []panel
-	Templating    struct {
-		List []struct {
-			Name  string
-			Query any
-		}
-	}
-}
-
-type panel struct {
-	ID                       int
-	Type, Title, Description string
-	Datasource               struct{ UID string }
-	GridPos                  struct{ X, Y, W, H int }
-	FieldConfig              struct {
-		Defaults struct {
-			Unit       string
-			Thresholds struct{ Steps []any }
-		}
-	}
-	Targets []struct {
-		Expr       string
-		Datasource struct{ UID string }
-	}
-}
-
-func readDashboard(t *testing.T) dashboard {
+func readDashboard(t *testing.T) dashboard.Dashboard {
 	t.Helper()
-	var d dashboard
-	if err := json.Unmarshal([]byte(readFile(t, filepath.Join("..", "deploy", "grafana", "leaderboard.json"))), &d); err != nil {
+	d, err := dashboard.Read(filepath.Join("..", "deploy", "grafana", "leaderboard.json"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -2,11 +2,10 @@ package deploy
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,34 +14,12 @@ import (
 	"leaderboard/test/programs"
 )
 
-// docker runs a command of the Docker client and gives what it says. Code is that of
-// the command, or of the program in the container.
-func docker(t *testing.T, args ...string) (out string, code int) {
-	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "docker", args...).CombinedOutput()
-	exit := new(exec.ExitError)
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("docker %v: %v", args, err)
-	}
-	if err != nil {
-		code = exit.ExitCode()
-	}
-	return strings.TrimSpace(string(output)), code
-}
-
 const imageVersion = "v1.2.3-test"
 
 // buildImage builds the image of the programs as make image does, and takes it away
-// when the test has ended. Without a Docker engine the test is skipped.
+// when the test has ended.
 func buildImage(t *testing.T) (image string) {
 	t.Helper()
-	if exec.Command("docker", "version").Run() != nil {
-		t.Skip("no Docker engine answers")
-	}
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
 	context := t.TempDir()
 	if err := os.Symlink(filepath.Dir(programs.Path(t, "query")), filepath.Join(context, "programs")); err != nil {
 		t.Fatal(err)
@@ -50,14 +27,30 @@ func buildImage(t *testing.T) (image string) {
 	if err := os.CopyFS(filepath.Join(context, "bin"), os.DirFS(filepath.Join(context, "programs"))); err != nil {
 		t.Fatal(err)
 	}
+	return build(t, context, "--target", "prebuilt")
+}
+
+func build(t *testing.T, context string, args ...string) (image string) {
+	t.Helper()
 	image = "leaderboard-test:" + uuid.NewString()
-	out, code := docker(t, "build", "--file", filepath.Join(root, "deploy", "Dockerfile"), "--target", "prebuilt",
-		"--build-arg", "VERSION="+imageVersion, "--tag", image, context)
-	if code != 0 {
+	args = append([]string{
+		"build", "--file", filepath.Join(root(t), "deploy", "Dockerfile"), "--build-arg", "VERSION=" + imageVersion, "--tag", image,
+	}, args...)
+	if out, code := docker(t, append(args, context)...); code != 0 {
 		t.Fatalf("docker build: %s", out)
 	}
-	t.Cleanup(func() { _ = exec.Command("docker", "image", "rm", "--force", image).Run() })
+	atEnd(t, "image", "rm", "--force", image)
 	return image
+}
+
+// root is the directory of the project.
+func root(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // confined is how every container is run: the way that the composition and the chart do.
@@ -65,11 +58,33 @@ func confined(image string, command ...string) []string {
 	return append([]string{"--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", image}, command...)
 }
 
-func TestImage(t *testing.T) {
-	image := buildImage(t)
+func TestImage(t *testing.T) { checkImage(t, buildImage(t), "") }
+
+// TestImageFromSource builds the programs in a container, without what make build makes.
+// It compiles all that they are made of, which takes minutes.
+func TestImageFromSource(t *testing.T) {
+	if os.Getenv("IMAGES") != "all" {
+		t.Skip("only with IMAGES=all, as `make test-images` does")
+	}
+	text, err := os.ReadFile(filepath.Join(root(t), "deploy", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := regexp.MustCompile(`(?m)^FROM (golang:\S+)`).FindSubmatch(text)
+	if base == nil {
+		t.Fatal("the Dockerfile names no image of Go")
+	}
+	providePublic(t, string(base[1]))
+	checkImage(t, build(t, root(t)), imageVersion)
+}
+
+// checkImage requires that the programs of an image say their name and version, and
+// cannot change the image.
+func checkImage(t *testing.T, image, version string) {
+	t.Helper()
 	for _, program := range []string{"projector", "query", "leaderboard"} {
 		out, code := docker(t, append([]string{"run", "--rm"}, confined(image, program, "--version")...)...)
-		if code != 0 || !strings.HasPrefix(out, program+" ") {
+		if code != 0 || !strings.HasPrefix(out, program+" "+version) {
 			t.Errorf("%s ends with code %d and says %q", program, code, out)
 		}
 	}
@@ -104,7 +119,7 @@ func TestQueryInItsContainer(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("docker run: %s", id)
 	}
-	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", id).Run() })
+	atEnd(t, "rm", "--force", id)
 	check := func(port int, path string) (string, int) {
 		return docker(t, "exec", id, "leaderboard", "healthcheck", "--url", fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 	}

@@ -9,6 +9,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	stopEngine()
 	programs.Remove()
 	os.Exit(code)
 }

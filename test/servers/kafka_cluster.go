@@ -48,7 +48,7 @@ func (c *kafkaCluster) newProcess(id, port int) (m machine, origin string, err e
 	settings := maps.Clone(kafkaSettings)
 	listeners := "PLAINTEXT://" + loopback(port)
 	if id == 1 {
-		controller, err := freePort()
+		controller, err := FreePort()
 		if err != nil {
 			return nil, "", err
 		}

@@ -14,7 +14,7 @@ import (
 // newKafkaProcess formats the storage of a broker and makes its process. Origin
 // is what runs, with its version.
 func newKafkaProcess(cluster string, settings map[string]string) (m machine, origin string, err error) {
-	jars, version, err := kafkaJars()
+	jars, version, err := KafkaJars()
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,9 +59,9 @@ func formatKafka(java string, options []string, cluster, properties string) erro
 
 var kafkaJar = regexp.MustCompile(`^kafka_2\.13-(.+)\.jar$`)
 
-// kafkaJars finds the directory of jars that `make servers` fills, here or in a
+// KafkaJars finds the directory of jars that `make servers` fills, here or in a
 // directory above, and the version of Kafka that lies there.
-func kafkaJars() (dir, version string, err error) {
+func KafkaJars() (dir, version string, err error) {
 	for dir, err = os.Getwd(); err == nil; dir = filepath.Dir(dir) {
 		jars := filepath.Join(dir, ".build", "kafka")
 		files, _ := os.ReadDir(jars)

@@ -82,7 +82,7 @@ func (s *server) isReady(ctx context.Context) error {
 // takes them, so a server that ends at once is tried on another one.
 func launch(ctx context.Context, build func(port int) (*server, error)) (*server, error) {
 	for attempt := 1; ; attempt++ {
-		port, err := freePort()
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -100,9 +100,9 @@ func launch(ctx context.Context, build func(port int) (*server, error)) (*server
 	}
 }
 
-// freePort finds a loopback port below the range that outgoing connections are
+// FreePort finds a loopback port below the range that outgoing connections are
 // given: those must not take the port of a server that is stopped for a while.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	const low, high = 15000, 30000
 	var err error
 	for range 100 {
