@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -93,9 +93,9 @@ func (p *generationProgress) lacks() []string {
 }
 
 type listGenerationsCommand struct {
-	JSON  bool         `env:"GENERATIONS_JSON" help:"Print JSON, with every partition."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
-	Redis daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Output output       `embed:"" envprefix:"GENERATIONS_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis  daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
 
 // Check names every wrong setting.
@@ -123,10 +123,7 @@ func (c *listGenerationsCommand) execute(ctx context.Context, std streams) error
 	for i, g := range generations {
 		all[i] = newGenerationProgress(g, log)
 	}
-	if c.JSON {
-		return writeJSON(std.out, map[string]any{"generations": all})
-	}
-	return writeGenerations(std.out, all)
+	return c.Output.print(std.out, map[string]any{"generations": all}, func(w io.Writer) error { return writeGenerations(w, all) })
 }
 
 func writeGenerations(w io.Writer, all []generationProgress) error {
@@ -148,16 +145,11 @@ func writeGenerations(w io.Writer, all []generationProgress) error {
 	return table.Flush()
 }
 
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}
-
 type promoteCommand struct {
 	Generation int           `arg:"" placeholder:"N" help:"Generation that readers are to use."`
 	Force      bool          `env:"PROMOTE_FORCE" help:"Also when it is not caught up or the log has holes."`
 	Wait       time.Duration `env:"PROMOTE_WAIT" default:"15s" placeholder:"TIME" help:"How long it may take to come to where the log ends now (${default}); twice the projector's --sync-interval is enough for one that is up to date."`
+	Output     output        `embed:"" envprefix:"GENERATIONS_"`
 	Kafka      daemon.Kafka  `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
@@ -186,8 +178,11 @@ func (c *promoteCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.out, "generation %d is read now, before it was %s\n", c.Generation, before)
-	return nil
+	promoted := map[string]any{"generation": c.Generation}
+	if n, err := strconv.Atoi(before); err == nil {
+		promoted["readBefore"] = n
+	}
+	return c.Output.print(std.out, promoted, sentence("generation %d is read now, before it was %s\n", c.Generation, before))
 }
 
 // progressPoll is the time between two looks at a generation that catches up.
@@ -240,6 +235,7 @@ func pause(ctx context.Context, d time.Duration) error {
 type dropCommand struct {
 	Generation int           `arg:"" placeholder:"N" help:"Generation to free. It can never be written again."`
 	Grace      time.Duration `env:"DROP_GRACE" default:"15s" placeholder:"TIME" help:"How long after the promotion of another one readers may still use it (${default}); at least a second and twice the query services' --request-timeout."`
+	Output     output        `embed:"" envprefix:"GENERATIONS_"`
 	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
 
@@ -261,8 +257,7 @@ func (c *dropCommand) execute(ctx context.Context, std streams) error {
 	if err := projector.Drop(ctx, client, c.Generation, c.Grace); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.out, "generation %d is dropped\n", c.Generation)
-	return nil
+	return c.Output.print(std.out, map[string]any{"generation": c.Generation, "dropped": true}, sentence("generation %d is dropped\n", c.Generation))
 }
 
 // checkGeneration finds fault with a generation that is named as an argument.

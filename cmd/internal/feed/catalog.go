@@ -16,8 +16,8 @@ import (
 
 // Change is what became of one record of the catalog.
 type Change struct {
-	Key  string
-	Kind ChangeKind
+	Key  string     `json:"key"`
+	Kind ChangeKind `json:"kind"`
 }
 
 // ChangeKind is a kind of [Change].
