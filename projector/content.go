@@ -144,6 +144,10 @@ func readRegistry(ctx context.Context, client redis.UniversalClient, l leaderboa
 	if err != nil {
 		return nil, err
 	}
+	return parseRegistry(key, names)
+}
+
+func parseRegistry(key string, names map[string]string) (map[leaderboard.Board]leaderboard.Millis, error) {
 	registered := make(map[leaderboard.Board]leaderboard.Millis, len(names))
 	for name, synced := range names {
 		board, err := leaderboard.ParseBoard(name)

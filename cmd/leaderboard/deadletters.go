@@ -31,7 +31,7 @@ func (b *letterBox) open(ctx context.Context, std streams) (*deadletters.Box, er
 	if settled == "" {
 		settled = topics.DeadLetters + ".settled"
 	}
-	if err := cluster.EnsureCompacted(ctx, settled); err != nil {
+	if _, err := cluster.EnsureTopics(ctx, consumer.TopicPlan{consumer.Compacted(settled)}); err != nil {
 		return nil, err
 	}
 	return &deadletters.Box{

@@ -29,7 +29,7 @@ func startCluster(t *testing.T) consumer.Cluster {
 	}
 	t.Cleanup(broker.Close)
 	cluster := consumer.Cluster{Brokers: broker.ListenAddrs(), ClientID: "test"}
-	if err := cluster.EnsureTopics(t.Context(), consumer.DefaultTopics(), 4); err != nil {
+	if _, err := cluster.EnsureTopics(t.Context(), consumer.DefaultTopics().Plan(4)); err != nil {
 		t.Fatal(err)
 	}
 	return cluster
