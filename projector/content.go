@@ -115,7 +115,11 @@ func readShard(ctx context.Context, client redis.UniversalClient, l leaderboard.
 
 // ReadFences tells how far a shard has come, by partition.
 func ReadFences(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) (map[int]int64, error) {
-	key := l.FenceKey(shard)
+	return ReadFence(ctx, client, l.FenceKey(shard))
+}
+
+// ReadFence reads a fence of a shard, or of the catalog or the profiles.
+func ReadFence(ctx context.Context, client redis.UniversalClient, key string) (map[int]int64, error) {
 	offsets, err := client.HGetAll(ctx, key).Result()
 	if err != nil {
 		return nil, err

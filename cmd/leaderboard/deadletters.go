@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,23 @@ func (b *letterBox) open(ctx context.Context, std streams) (*deadletters.Box, er
 	if err != nil {
 		return nil, err
 	}
-	topics := b.Kafka.Topics
-	settled := b.SettledTopic
-	if settled == "" {
-		settled = topics.DeadLetters + ".settled"
-	}
-	if _, err := cluster.EnsureTopics(ctx, consumer.TopicPlan{consumer.Compacted(settled)}); err != nil {
+	if _, err := cluster.EnsureTopics(ctx, consumer.TopicPlan{consumer.Compacted(b.settledTopic())}); err != nil {
 		return nil, err
 	}
-	return &deadletters.Box{
-		Cluster: cluster, Topic: topics.DeadLetters, SettledTopic: settled, CatalogTopic: topics.Catalog,
-		ProfilesTopic: topics.Profiles, ErasuresTopic: topics.Erasures,
-		Log: slog.New(slog.NewTextHandler(std.err, nil)),
-	}, nil
+	box := b.box(cluster, slog.New(slog.NewTextHandler(std.err, nil)))
+	return &box, nil
+}
+
+func (b *letterBox) settledTopic() string {
+	return cmp.Or(b.SettledTopic, b.Kafka.Topics.DeadLetters+".settled")
+}
+
+func (b *letterBox) box(cluster consumer.Cluster, log *slog.Logger) deadletters.Box {
+	topics := b.Kafka.Topics
+	return deadletters.Box{
+		Cluster: cluster, Topic: topics.DeadLetters, SettledTopic: b.settledTopic(), CatalogTopic: topics.Catalog,
+		ProfilesTopic: topics.Profiles, ErasuresTopic: topics.Erasures, Log: log,
+	}
 }
 
 // letterFilter are the settings that choose dead letters.
