@@ -26,7 +26,13 @@ func (c *completionCommand) Check() error { return nil }
 // finds in COMP_LINE; {name} is what it is called by.
 var completionScripts = map[string]string{
 	"bash": "complete -o default -o bashdefault -C {bin} {name}\n",
-	"zsh":  "autoload -Uz +X compinit bashcompinit && compinit && bashcompinit\ncomplete -o default -o bashdefault -C {bin} {name}\n",
+	"zsh": `(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+_{name}() {
+    local -a found=(${(f)"$(COMP_LINE="${(j: :)words[1,CURRENT]}" {bin})"})
+    if (( $#found )); then compadd -a found; else _files; fi
+}
+compdef _{name} {name}
+`,
 	"fish": `function __complete_{name}
     set -lx COMP_LINE (commandline -cp)
     test -z (commandline -ct); and set COMP_LINE "$COMP_LINE "

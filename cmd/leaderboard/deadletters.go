@@ -160,9 +160,9 @@ func (c *showLetterCommand) execute(ctx context.Context, std streams) error {
 type settleSettings struct {
 	Letters []string `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"Only these letters, as deadletters list names them."`
 	letterFilter
+	All    bool   `env:"DEADLETTERS_ALL" help:"All there are; needed when neither letters nor a filter are given."`
 	Output output `embed:"" envprefix:"DEADLETTERS_"`
 	letterBox
-	All bool `env:"DEADLETTERS_ALL" help:"All there are; needed when neither letters nor a filter are given."`
 }
 
 // Check names every wrong setting.

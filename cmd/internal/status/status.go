@@ -18,7 +18,6 @@ import (
 type Config struct {
 	Cluster consumer.Cluster
 	Topics  consumer.Topics
-	// Letters are the dead letters; without its topics, which are the reader's to fill in.
 	Letters deadletters.Box
 	// Group is the consumer group of the projectors of a generation.
 	Group func(generation int) string
@@ -33,7 +32,7 @@ type Report struct {
 	Time     time.Time `json:"time"`
 	Problems []Problem `json:"problems"`
 	Servers  []Server  `json:"servers"`
-	// Topics have their names and faults; those of nothing that is needed are left out.
+	// Topics are all but that of what became of dead letters while nobody needed it.
 	Topics      []Topic      `json:"topics"`
 	Generations []Generation `json:"generations"`
 	// Group is that of the generation that is read, of which Partitions are too.
