@@ -116,7 +116,7 @@ func (c *Consumer) ensureTopics(ctx context.Context) {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err := c.config.Cluster.Probe(attempt)
 		if err == nil {
-			err = c.config.Cluster.EnsureTopics(attempt, c.config.Topics, c.config.Partitions)
+			_, err = c.config.Cluster.EnsureTopics(attempt, c.config.Topics.Plan(c.config.Partitions))
 		}
 		cancel()
 		if err == nil {

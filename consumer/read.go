@@ -89,6 +89,29 @@ func ReadLog(ctx context.Context, c Cluster, topic string, extent leaderboard.Ex
 	return partition{client, topic, extent.Partition}.read(ctx, extent, each)
 }
 
+// newestAmong is how many offsets at the end of a partition are looked through for the
+// newest record: the marks of transactions are among them, too.
+const newestAmong = 100
+
+// Newest is the publish time of the newest of the last records of a topic; 0 when
+// there is none.
+func Newest(ctx context.Context, c Cluster, topic string, log []leaderboard.Extent) (leaderboard.Millis, error) {
+	client := c.Client(topic)
+	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
+	var newest leaderboard.Millis
+	for _, extent := range log {
+		extent.First = max(extent.First, extent.End-newestAmong)
+		err := partition{client, topic, extent.Partition}.read(ctx, extent, func(r LogRecord) error {
+			newest = max(newest, r.Published)
+			return nil
+		})
+		if err != nil {
+			return 0, fmt.Errorf("read topic %s: %w", topic, err)
+		}
+	}
+	return newest, nil
+}
+
 func (p partition) read(ctx context.Context, extent leaderboard.Extent, each func(LogRecord) error) error {
 	var read chunk
 	for next := extent.First; next < extent.End; {

@@ -25,54 +25,117 @@ func DefaultTopics() Topics {
 	}
 }
 
-// EnsureTopics creates the topics that are missing: activities and profiles with
-// the number of partitions given, the catalog with one, so that its records have
-// one order. What is there stays as it is. It returns when the topics can be used.
-func (c Cluster) EnsureTopics(ctx context.Context, t Topics, partitions int) error {
-	retain := kafka.ConfigEntry{ConfigName: "retention.ms", ConfigValue: "-1"}
-	compact := kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"}
-	wanted := []kafka.TopicConfig{
-		{Topic: t.Activities, NumPartitions: partitions, ConfigEntries: []kafka.ConfigEntry{retain}},
-		{Topic: t.Catalog, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{compact}},
-		{Topic: t.Profiles, NumPartitions: partitions, ConfigEntries: []kafka.ConfigEntry{compact}},
-		{Topic: t.Erasures, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{compact}},
-		{Topic: t.DeadLetters, NumPartitions: 1, ConfigEntries: []kafka.ConfigEntry{
-			retain, {ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(maxMessageBytes)},
-		}},
+// TopicPlan says how topics are to be.
+type TopicPlan []TopicWanted
+
+// TopicWanted is how one topic is to be.
+type TopicWanted struct {
+	Name string
+	// Partitions and Replicas are those to create it with; 0 is the broker's default.
+	Partitions, Replicas int
+	// FixedPartitions says that another number of partitions is a fault, MinReplicas
+	// that fewer replicas are.
+	FixedPartitions bool
+	MinReplicas     int
+	// Settings are those that it cannot do its work without, by Kafka's names.
+	Settings map[string]string
+}
+
+const (
+	settingCleanup         = "cleanup.policy"
+	settingRetention       = "retention.ms"
+	settingRetentionBytes  = "retention.bytes"
+	settingMaxMessageBytes = "max.message.bytes"
+)
+
+// Plan says how the topics are to be: activities and profiles with the number of
+// partitions given, the catalog with one, so that its records have one order.
+func (t Topics) Plan(partitions int) TopicPlan {
+	return TopicPlan{
+		{Name: t.Activities, Partitions: partitions, Settings: keptForever()},
+		{Name: t.Catalog, Partitions: 1, FixedPartitions: true, Settings: compacted()},
+		{Name: t.Profiles, Partitions: partitions, Settings: compacted()},
+		{Name: t.Erasures, Partitions: 1, Settings: compacted()},
+		{Name: t.DeadLetters, Partitions: 1, Settings: deadLettersKept()},
 	}
-	for i := range wanted {
-		wanted[i].ReplicationFactor = -1 // the broker's default
+}
+
+// Compacted is a topic that keeps the last record of each key, of one partition.
+func Compacted(topic string) TopicWanted {
+	return TopicWanted{Name: topic, Partitions: 1, Settings: compacted()}
+}
+
+func compacted() map[string]string { return map[string]string{settingCleanup: "compact"} }
+
+func keptForever() map[string]string {
+	return map[string]string{settingCleanup: "delete", settingRetention: "-1", settingRetentionBytes: "-1"}
+}
+
+func deadLettersKept() map[string]string {
+	settings := keptForever()
+	settings[settingMaxMessageBytes] = strconv.Itoa(maxMessageBytes)
+	return settings
+}
+
+func (p TopicPlan) names() []string {
+	names := make([]string, len(p))
+	for i := range p {
+		names[i] = p[i].Name
 	}
-	client := c.Client(t.Activities, t.Catalog, t.Profiles, t.DeadLetters, t.Erasures)
+	return names
+}
+
+// EnsureTopics creates the topics that are missing, and tells which. What is there
+// stays as it is. It returns when the topics can be used.
+func (c Cluster) EnsureTopics(ctx context.Context, plan TopicPlan) (created []string, err error) {
+	client := c.Client(plan.names()...)
 	defer client.Transport.(*kafka.Transport).CloseIdleConnections()
 	// Only what is missing is asked for: to create takes rights that a program
 	// that finds its topics does not need.
 	var missing []kafka.TopicConfig
-	for _, topic := range wanted {
-		switch _, err := listPartitions(ctx, client, topic.Topic); {
+	for _, topic := range plan {
+		switch _, err := listPartitions(ctx, client, topic.Name); {
 		case errors.Is(err, kafka.UnknownTopicOrPartition):
-			missing = append(missing, topic)
+			missing = append(missing, topic.config())
 		case err != nil:
-			return err
+			return nil, err
 		}
 	}
 	if len(missing) == 0 {
-		return nil
+		return nil, nil
 	}
 	answer, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: missing})
 	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
+		return nil, fmt.Errorf("create topics: %w", err)
 	}
 	for _, topic := range missing {
-		if err := answer.Errors[topic.Topic]; err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return fmt.Errorf("create topic %s: %w", topic.Topic, err)
+		switch err := answer.Errors[topic.Topic]; {
+		case err == nil:
+			created = append(created, topic.Topic)
+		case !errors.Is(err, kafka.TopicAlreadyExists):
+			return created, fmt.Errorf("create topic %s: %w", topic.Topic, err)
 		}
 		// A new topic is there before its partitions have leaders.
 		if err := retry(ctx, func() error { return reachable(ctx, client, topic.Topic) }); err != nil {
-			return fmt.Errorf("use the new topic %s: %w", topic.Topic, err)
+			return created, fmt.Errorf("use the new topic %s: %w", topic.Topic, err)
 		}
 	}
-	return nil
+	return created, nil
+}
+
+// config is what the broker is asked for.
+func (w *TopicWanted) config() kafka.TopicConfig {
+	config := kafka.TopicConfig{Topic: w.Name, NumPartitions: w.Partitions, ReplicationFactor: w.Replicas}
+	if config.NumPartitions == 0 {
+		config.NumPartitions = -1
+	}
+	if config.ReplicationFactor == 0 {
+		config.ReplicationFactor = -1
+	}
+	for name, value := range w.Settings {
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+	}
+	return config
 }
 
 // reachable tells whether every partition of a topic can be asked for its bounds.

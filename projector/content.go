@@ -115,7 +115,11 @@ func readShard(ctx context.Context, client redis.UniversalClient, l leaderboard.
 
 // ReadFences tells how far a shard has come, by partition.
 func ReadFences(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) (map[int]int64, error) {
-	key := l.FenceKey(shard)
+	return ReadFence(ctx, client, l.FenceKey(shard))
+}
+
+// ReadFence reads a fence of a shard, or of the catalog or the profiles.
+func ReadFence(ctx context.Context, client redis.UniversalClient, key string) (map[int]int64, error) {
 	offsets, err := client.HGetAll(ctx, key).Result()
 	if err != nil {
 		return nil, err
@@ -144,6 +148,10 @@ func readRegistry(ctx context.Context, client redis.UniversalClient, l leaderboa
 	if err != nil {
 		return nil, err
 	}
+	return parseRegistry(key, names)
+}
+
+func parseRegistry(key string, names map[string]string) (map[leaderboard.Board]leaderboard.Millis, error) {
 	registered := make(map[leaderboard.Board]leaderboard.Millis, len(names))
 	for name, synced := range names {
 		board, err := leaderboard.ParseBoard(name)

@@ -29,6 +29,9 @@ type Generation struct {
 	// Next is, by partition, the first offset that is not applied on every shard
 	// yet. A partition that it lacks has not begun.
 	Next map[int]int64
+	// Furthest is, by partition, the offset up to which the shard that is ahead of the
+	// others has applied it.
+	Furthest map[int]int64
 	// Incomplete are the partitions that are being read again from their start.
 	Incomplete []int
 	Holes      []Hole
@@ -116,7 +119,7 @@ func (g *Generation) measure(ctx context.Context, client redis.UniversalClient) 
 	if _, err := pipe.Exec(ctx); err != nil {
 		return err
 	}
-	g.Next = map[int]int64{}
+	g.Next, g.Furthest = map[int]int64{}, map[int]int64{}
 	shardsOf := map[int]int{}
 	for shard := range g.Shards {
 		g.Boards += boards[shard].Val()
@@ -128,6 +131,7 @@ func (g *Generation) measure(ctx context.Context, client redis.UniversalClient) 
 			if lowest, seen := g.Next[partition]; !seen || next < lowest {
 				g.Next[partition] = next
 			}
+			g.Furthest[partition] = max(g.Furthest[partition], next)
 			shardsOf[partition]++
 		}
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"sigs.k8s.io/yaml"
 
@@ -13,8 +13,9 @@ import (
 )
 
 type applyCommand struct {
-	File  string       `short:"f" env:"CATALOG_FILE" placeholder:"FILE.yaml" help:"Catalog with orgs and targetGroups. What it does not name stays as it is."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	File   string       `short:"f" env:"CATALOG_FILE" placeholder:"FILE.yaml" help:"Catalog with orgs and targetGroups. What it does not name stays as it is."`
+	Output output       `embed:"" envprefix:"CATALOG_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
 // Check names every wrong setting.
@@ -38,15 +39,16 @@ func (c *applyCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return fmt.Errorf("nothing of %s was applied:\n%w", c.File, err)
 	}
-	for _, change := range changes {
-		_, _ = fmt.Fprintf(std.out, "%s %s\n", change.Key, change.Kind)
+	words := make([]string, len(changes))
+	for i, change := range changes {
+		words[i] = fmt.Sprintf("%s %s", change.Key, change.Kind)
 	}
-	return nil
+	return c.Output.print(std.out, map[string]any{"changes": changes}, lines(words...))
 }
 
 type showCommand struct {
-	JSON  bool         `env:"CATALOG_JSON" help:"Print JSON instead of YAML."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Output output       `embed:"" envprefix:"CATALOG_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
 // Check names every wrong setting.
@@ -61,15 +63,12 @@ func (c *showCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(catalog, "", "  ")
-	if err != nil {
+	return c.Output.print(std.out, catalog, func(w io.Writer) error {
+		text, err := yaml.Marshal(catalog)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(text)
 		return err
-	}
-	if c.JSON {
-		text = append(text, '\n')
-	} else if text, err = yaml.JSONToYAML(text); err != nil {
-		return err
-	}
-	_, err = std.out.Write(text)
-	return err
+	})
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -54,13 +56,32 @@ func checkID(id string) error {
 	return nil
 }
 
-// newSecret is the secret that is given, or a made one, with the line that shows it.
-func newSecret(given string) (secret, shown string) {
-	if given != "" {
-		return given, ""
+// keptClient is what became of a client.
+type keptClient struct {
+	File  string            `json:"file"`
+	ID    string            `json:"id"`
+	OrgID leaderboard.OrgID `json:"orgId,omitempty"`
+	// Secret is one that was made, empty when it was given.
+	Secret string `json:"secret,omitempty"`
+	// PreviousExpires is when the secret before is not accepted any more.
+	PreviousExpires *time.Time `json:"previousSecretExpires,omitempty"`
+}
+
+// secret is the one that is given, or else one that is made and shown.
+func (k *keptClient) secret(given string) string {
+	if given == "" {
+		k.Secret = rand.Text()
 	}
-	secret = rand.Text()
-	return secret, fmt.Sprintf("its secret, shown this once: %s\n", secret)
+	return cmp.Or(given, k.Secret)
+}
+
+// print shows a made secret besides.
+func (k *keptClient) print(w io.Writer, as output, said string) error {
+	words := []string{said}
+	if k.Secret != "" {
+		words = append(words, "its secret, shown this once: "+k.Secret)
+	}
+	return as.print(w, k, lines(words...))
 }
 
 type addCommand struct {
@@ -69,6 +90,7 @@ type addCommand struct {
 	Org    leaderboard.OrgID `env:"CLIENT_ORG" placeholder:"N" help:"Organisation that the client belongs to."`
 	Secret string            `env:"CLIENT_SECRET" placeholder:"SECRET" help:"Its secret, better given by the environment; without it one is made and printed once."`
 	Access []auth.Access     `env:"CLIENT_ACCESS" default:"top,rank,enrichment" placeholder:"NAME" help:"What it may see (${default})."`
+	Output output            `embed:"" envprefix:"CLIENTS_"`
 }
 
 // Check names every wrong setting.
@@ -84,20 +106,20 @@ func (c *addCommand) execute(_ context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	secret, shown := newSecret(c.Secret)
+	kept := keptClient{File: c.File.File, ID: c.ID, OrgID: c.Org}
+	secret := kept.secret(c.Secret)
 	if err := clients.Add(c.ID, c.Org, secret, c.Access...); err != nil {
 		return err
 	}
 	if err := clients.Save(c.File.File); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.out, "client %s of organisation %d added to %s\n%s", c.ID, c.Org, c.File.File, shown)
-	return nil
+	return kept.print(std.out, c.Output, fmt.Sprintf("client %s of organisation %d added to %s", c.ID, c.Org, c.File.File))
 }
 
 type listClientsCommand struct {
-	File clientsFile `embed:""`
-	JSON bool        `env:"CLIENTS_JSON" help:"Print JSON."`
+	File   clientsFile `embed:""`
+	Output output      `embed:"" envprefix:"CLIENTS_"`
 }
 
 // Check names every wrong setting.
@@ -125,10 +147,11 @@ func (c *listClientsCommand) execute(_ context.Context, std streams) error {
 		}
 		listed = append(listed, l)
 	}
-	if c.JSON {
-		return writeJSON(std.out, map[string]any{"clients": listed})
-	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	return c.Output.print(std.out, map[string]any{"clients": listed}, func(w io.Writer) error { return writeClients(w, listed) })
+}
+
+func writeClients(w io.Writer, listed []listedClient) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tORGANISATION\tACCESS\tPREVIOUS SECRET UNTIL")
 	for _, l := range listed {
 		access, until := "none", "-"
@@ -152,19 +175,20 @@ func joinAccess(access []auth.Access) string {
 }
 
 type removeCommand struct {
-	File clientsFile `embed:""`
-	ID   string      `name:"id" env:"CLIENT_ID" placeholder:"ID" help:"Client to take away; its secrets and tokens are not accepted any more."`
+	File   clientsFile `embed:""`
+	ID     string      `name:"id" env:"CLIENT_ID" placeholder:"ID" help:"Client to take away; its secrets and tokens are not accepted any more."`
+	Output output      `embed:"" envprefix:"CLIENTS_"`
 }
 
 // Check names every wrong setting.
 func (c *removeCommand) Check() error { return errors.Join(c.File.check(), checkID(c.ID)) }
 
 func (c *removeCommand) execute(_ context.Context, std streams) error {
-	err := c.File.change(func(clients *auth.Clients) error { return clients.Remove(c.ID) })
-	if err == nil {
-		_, _ = fmt.Fprintf(std.out, "client %s removed from %s\n", c.ID, c.File.File)
+	if err := c.File.change(func(clients *auth.Clients) error { return clients.Remove(c.ID) }); err != nil {
+		return err
 	}
-	return err
+	kept := keptClient{File: c.File.File, ID: c.ID}
+	return kept.print(std.out, c.Output, fmt.Sprintf("client %s removed from %s", c.ID, c.File.File))
 }
 
 type rotateCommand struct {
@@ -172,6 +196,7 @@ type rotateCommand struct {
 	ID     string        `name:"id" env:"CLIENT_ID" placeholder:"ID" help:"Client to give another secret."`
 	Secret string        `env:"CLIENT_SECRET" placeholder:"SECRET" help:"The secret, better given by the environment; without it one is made and printed once."`
 	Grace  time.Duration `env:"CLIENT_GRACE" default:"24h" placeholder:"TIME" help:"How long the secret it has now is accepted beside the new one (${default}); 0 ends it at once. One that is older than that ends in any case."`
+	Output output        `embed:"" envprefix:"CLIENTS_"`
 }
 
 // Check names every wrong setting.
@@ -184,7 +209,8 @@ func (c *rotateCommand) Check() error {
 }
 
 func (c *rotateCommand) execute(_ context.Context, std streams) error {
-	secret, shown := newSecret(c.Secret)
+	kept := keptClient{File: c.File.File, ID: c.ID}
+	secret := kept.secret(c.Secret)
 	now := time.Now().UTC().Truncate(time.Second)
 	expires := now.Add(c.Grace)
 	err := c.File.change(func(clients *auth.Clients) error { return clients.Rotate(c.ID, secret, now, expires) })
@@ -193,8 +219,8 @@ func (c *rotateCommand) execute(_ context.Context, std streams) error {
 	}
 	until := "is not accepted any more"
 	if c.Grace > 0 {
+		kept.PreviousExpires = &expires
 		until = "is accepted until " + expires.Format(time.RFC3339)
 	}
-	_, _ = fmt.Fprintf(std.out, "client %s in %s has another secret; the one before %s\n%s", c.ID, c.File.File, until, shown)
-	return nil
+	return kept.print(std.out, c.Output, fmt.Sprintf("client %s in %s has another secret; the one before %s", c.ID, c.File.File, until))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,23 @@ func (b *letterBox) open(ctx context.Context, std streams) (*deadletters.Box, er
 	if err != nil {
 		return nil, err
 	}
-	topics := b.Kafka.Topics
-	settled := b.SettledTopic
-	if settled == "" {
-		settled = topics.DeadLetters + ".settled"
-	}
-	if err := cluster.EnsureCompacted(ctx, settled); err != nil {
+	if _, err := cluster.EnsureTopics(ctx, consumer.TopicPlan{consumer.Compacted(b.settledTopic())}); err != nil {
 		return nil, err
 	}
-	return &deadletters.Box{
-		Cluster: cluster, Topic: topics.DeadLetters, SettledTopic: settled, CatalogTopic: topics.Catalog,
-		ProfilesTopic: topics.Profiles, ErasuresTopic: topics.Erasures,
-		Log: slog.New(slog.NewTextHandler(std.err, nil)),
-	}, nil
+	box := b.box(cluster, slog.New(slog.NewTextHandler(std.err, nil)))
+	return &box, nil
+}
+
+func (b *letterBox) settledTopic() string {
+	return cmp.Or(b.SettledTopic, b.Kafka.Topics.DeadLetters+".settled")
+}
+
+func (b *letterBox) box(cluster consumer.Cluster, log *slog.Logger) deadletters.Box {
+	topics := b.Kafka.Topics
+	return deadletters.Box{
+		Cluster: cluster, Topic: topics.DeadLetters, SettledTopic: b.settledTopic(), CatalogTopic: topics.Catalog,
+		ProfilesTopic: topics.Profiles, ErasuresTopic: topics.Erasures, Log: log,
+	}
 }
 
 // letterFilter are the settings that choose dead letters.
@@ -96,8 +101,8 @@ func moment(flag, text string) (time.Time, error) {
 
 type listLettersCommand struct {
 	letterFilter
+	Output output `embed:"" envprefix:"DEADLETTERS_"`
 	letterBox
-	JSON bool `env:"DEADLETTERS_JSON" help:"Print JSON."`
 }
 
 // Check names every wrong setting.
@@ -115,21 +120,22 @@ func (c *listLettersCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	list := newLetterList(std.out, c.JSON)
+	list := newLetterList()
+	bar := progress(std.err, "dead letters", -1)
 	err = box.Each(ctx, filter, func(l deadletters.Letter) error {
 		list.add(&l)
-		return nil
+		return bar.Add(1)
 	})
-	if err != nil {
+	if err := errors.Join(err, bar.Finish()); err != nil {
 		return err
 	}
-	return list.end("dead letters")
+	return list.print(std.out, c.Output, "dead letters")
 }
 
 type showLetterCommand struct {
 	Letter string `arg:"" placeholder:"PARTITION/OFFSET" help:"The letter, as deadletters list names it."`
+	Output output `embed:"" envprefix:"DEADLETTERS_"`
 	letterBox
-	JSON bool `env:"DEADLETTERS_JSON" help:"Print JSON."`
 }
 
 // Check names every wrong setting.
@@ -146,16 +152,17 @@ func (c *showLetterCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return showLetter(std.out, &letter, settlement, c.JSON)
+	shown := newShownLetter(&letter, settlement)
+	return c.Output.print(std.out, shown, shown.writeText)
 }
 
 // settleSettings are those of the two commands that settle dead letters.
 type settleSettings struct {
 	Letters []string `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"Only these letters, as deadletters list names them."`
 	letterFilter
+	All    bool   `env:"DEADLETTERS_ALL" help:"All there are; needed when neither letters nor a filter are given."`
+	Output output `embed:"" envprefix:"DEADLETTERS_"`
 	letterBox
-	All  bool `env:"DEADLETTERS_ALL" help:"All there are; needed when neither letters nor a filter are given."`
-	JSON bool `env:"DEADLETTERS_JSON" help:"Print JSON."`
 }
 
 // Check names every wrong setting.
@@ -186,7 +193,8 @@ func (c *settleSettings) settle(ctx context.Context, std streams, as deadletters
 		return err
 	}
 	defer settler.Close()
-	list := newLetterList(std.out, c.JSON)
+	list := newLetterList()
+	bar := progress(std.err, "dead letters", -1)
 	err = settleAll(ctx, box, filter, func(batch []deadletters.Letter) error {
 		outcomes, err := settler.Settle(ctx, as, batch)
 		if err != nil {
@@ -199,9 +207,9 @@ func (c *settleSettings) settle(ctx context.Context, std streams, as deadletters
 				list.add(&batch[i])
 			}
 		}
-		return nil
+		return bar.Add(len(batch))
 	})
-	err = errors.Join(err, list.end("dead letters "+string(as)))
+	err = errors.Join(err, bar.Finish(), list.print(std.out, c.Output, "dead letters "+string(as)))
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,10 @@ import (
 )
 
 type eraseCommand struct {
-	Org   leaderboard.OrgID  `env:"ORG" placeholder:"N" help:"Organisation of the user."`
-	User  leaderboard.UserID `env:"USER_ID" placeholder:"N" help:"User to erase."`
-	Kafka daemon.Kafka       `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Org    leaderboard.OrgID  `env:"ORG" placeholder:"N" help:"Organisation of the user."`
+	User   leaderboard.UserID `env:"USER_ID" placeholder:"N" help:"User to erase."`
+	Output output             `embed:"" envprefix:"ERASE_"`
+	Kafka  daemon.Kafka       `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
 // Check names every wrong setting.
@@ -33,6 +34,7 @@ func (c *eraseCommand) execute(ctx context.Context, std streams) error {
 	if err := errors.Join(err, writer.Close()); err != nil {
 		return fmt.Errorf("write the tombstone to topic %s: %w", c.Kafka.Topics.Profiles, err)
 	}
-	_, err = fmt.Fprintf(std.out, "user %d of organisation %d will be erased: a tombstone is published to %s\n", c.User, c.Org, c.Kafka.Topics.Profiles)
-	return err
+	return c.Output.print(std.out,
+		map[string]any{"orgId": c.Org, "userId": c.User, "topic": c.Kafka.Topics.Profiles},
+		sentence("user %d of organisation %d will be erased: a tombstone is published to %s\n", c.User, c.Org, c.Kafka.Topics.Profiles))
 }

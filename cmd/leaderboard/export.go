@@ -22,6 +22,7 @@ import (
 type exportCommand struct {
 	Org   leaderboard.OrgID  `env:"ORG" placeholder:"N" help:"Organisation of the user."`
 	User  leaderboard.UserID `env:"USER_ID" placeholder:"N" help:"User whose data to print."`
+	JSON  bool               `env:"EXPORT_JSON" help:"Print JSON, as is done in any case."`
 	Kafka daemon.Kafka       `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 	Redis daemon.Redis       `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Log   daemon.Log         `embed:"" set:"log_level=warn"`
@@ -85,7 +86,6 @@ func (c *exportCommand) execute(ctx context.Context, std streams) error {
 		return err
 	}
 	bar := progress(std.err, "records", -1)
-	progressbar.OptionShowBytes(false)(bar)
 	topics := c.Kafka.Topics
 	for _, topic := range []string{topics.Activities, topics.Profiles, topics.DeadLetters, topics.Erasures} {
 		if err := e.readTopic(ctx, cluster, topic, bar); err != nil {

@@ -2,100 +2,26 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
+	"leaderboard/cmd/internal/status"
 	"leaderboard/consumer"
 	"leaderboard/projector"
 )
 
-// generationProgress is a generation held against the log.
-type generationProgress struct {
-	Generation int  `json:"generation"`
-	Read       bool `json:"read"`
-	Dropped    bool `json:"dropped"`
-	Shards     int  `json:"shards"`
-	// DedupeWindow is empty before a projector has settled it.
-	DedupeWindow string              `json:"dedupeWindow"`
-	Boards       int64               `json:"boards"`
-	Behind       int64               `json:"behind"`
-	Partitions   []partitionProgress `json:"partitions"`
-	Incomplete   []int               `json:"incomplete"`
-	Holes        []hole              `json:"holes"`
-}
-
-// partitionProgress is how far a generation has come with one partition: Behind
-// counts the records of the log from Next on.
-type partitionProgress struct {
-	Partition int   `json:"partition"`
-	Next      int64 `json:"next"`
-	End       int64 `json:"end"`
-	Behind    int64 `json:"behind"`
-}
-
-// hole is a range of the log that was deleted before it was read, without To.
-type hole struct {
-	Partition int   `json:"partition"`
-	From      int64 `json:"from"`
-	To        int64 `json:"to"`
-}
-
-func newGenerationProgress(g projector.Generation, log []leaderboard.Extent) generationProgress {
-	p := generationProgress{
-		Generation: g.Generation, Read: g.Read, Dropped: g.Dropped, Shards: g.Shards, Boards: g.Boards,
-		Partitions: make([]partitionProgress, len(log)),
-		Incomplete: append([]int{}, g.Incomplete...),
-		Holes:      make([]hole, len(g.Holes)),
-	}
-	if g.DedupeWindow != nil {
-		p.DedupeWindow = (time.Duration(*g.DedupeWindow) * time.Millisecond).String()
-	}
-	for i, h := range g.Holes {
-		p.Holes[i] = hole(h)
-	}
-	for i, extent := range log {
-		next := g.Next[extent.Partition]
-		behind := max(0, extent.End-max(next, extent.First))
-		p.Partitions[i] = partitionProgress{Partition: extent.Partition, Next: next, End: extent.End, Behind: behind}
-		p.Behind += behind
-	}
-	return p
-}
-
-// lacks names what keeps the generation from being all that the log says.
-func (p *generationProgress) lacks() []string {
-	var lacks []string
-	var behind []string
-	for _, partition := range p.Partitions {
-		if partition.Behind > 0 {
-			behind = append(behind, fmt.Sprintf("%d by %d", partition.Partition, partition.Behind))
-		}
-	}
-	if p.Behind > 0 {
-		lacks = append(lacks, fmt.Sprintf("%d records behind, partition %s", p.Behind, strings.Join(behind, ", ")))
-	}
-	for _, partition := range p.Incomplete {
-		lacks = append(lacks, fmt.Sprintf("partition %d is being read from its start", partition))
-	}
-	for _, hole := range p.Holes {
-		lacks = append(lacks, fmt.Sprintf("offsets %d to %d of partition %d were deleted from the log before they were read", hole.From, hole.To-1, hole.Partition))
-	}
-	return lacks
-}
-
 type listGenerationsCommand struct {
-	JSON  bool         `env:"GENERATIONS_JSON" help:"Print JSON, with every partition."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
-	Redis daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
+	Output output       `embed:"" envprefix:"GENERATIONS_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	Redis  daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
 
 // Check names every wrong setting.
@@ -119,17 +45,14 @@ func (c *listGenerationsCommand) execute(ctx context.Context, std streams) error
 	if err != nil {
 		return err
 	}
-	all := make([]generationProgress, len(generations))
+	all := make([]status.Generation, len(generations))
 	for i, g := range generations {
-		all[i] = newGenerationProgress(g, log)
+		all[i] = status.NewGeneration(g, log)
 	}
-	if c.JSON {
-		return writeJSON(std.out, map[string]any{"generations": all})
-	}
-	return writeGenerations(std.out, all)
+	return c.Output.print(std.out, map[string]any{"generations": all}, func(w io.Writer) error { return writeGenerations(w, all) })
 }
 
-func writeGenerations(w io.Writer, all []generationProgress) error {
+func writeGenerations(w io.Writer, all []status.Generation) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "GENERATION\tREAD\tSHARDS\tBOARDS\tBEHIND\tSTATE")
 	for _, p := range all {
@@ -137,27 +60,22 @@ func writeGenerations(w io.Writer, all []generationProgress) error {
 		if p.Read {
 			read = "yes"
 		}
-		if lacks := p.lacks(); len(lacks) > 0 {
+		if lacks := p.Lacks(); len(lacks) > 0 {
 			state = strings.Join(lacks, "; ")
 		}
 		if p.Dropped {
 			state = "dropped but not all freed: drop it again"
 		}
-		_, _ = fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Generation, read, p.Shards, p.Boards, p.Behind, state)
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Generation, read, p.Shards, p.Boards, *p.Behind, state)
 	}
 	return table.Flush()
-}
-
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }
 
 type promoteCommand struct {
 	Generation int           `arg:"" placeholder:"N" help:"Generation that readers are to use."`
 	Force      bool          `env:"PROMOTE_FORCE" help:"Also when it is not caught up or the log has holes."`
 	Wait       time.Duration `env:"PROMOTE_WAIT" default:"15s" placeholder:"TIME" help:"How long it may take to come to where the log ends now (${default}); twice the projector's --sync-interval is enough for one that is up to date."`
+	Output     output        `embed:"" envprefix:"GENERATIONS_"`
 	Kafka      daemon.Kafka  `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
@@ -186,8 +104,11 @@ func (c *promoteCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.out, "generation %d is read now, before it was %s\n", c.Generation, before)
-	return nil
+	promoted := map[string]any{"generation": c.Generation}
+	if n, err := strconv.Atoi(before); err == nil {
+		promoted["readBefore"] = n
+	}
+	return c.Output.print(std.out, promoted, sentence("generation %d is read now, before it was %s\n", c.Generation, before))
 }
 
 // progressPoll is the time between two looks at a generation that catches up.
@@ -212,8 +133,8 @@ func (c *promoteCommand) awaitCaughtUp(ctx context.Context, client redis.Univers
 		var lacks []string
 		for _, g := range generations {
 			if g.Generation == c.Generation && !g.Dropped {
-				p := newGenerationProgress(g, log)
-				lacks = p.lacks()
+				p := status.NewGeneration(g, log)
+				lacks = p.Lacks()
 			}
 		}
 		if len(lacks) == 0 {
@@ -240,6 +161,7 @@ func pause(ctx context.Context, d time.Duration) error {
 type dropCommand struct {
 	Generation int           `arg:"" placeholder:"N" help:"Generation to free. It can never be written again."`
 	Grace      time.Duration `env:"DROP_GRACE" default:"15s" placeholder:"TIME" help:"How long after the promotion of another one readers may still use it (${default}); at least a second and twice the query services' --request-timeout."`
+	Output     output        `embed:"" envprefix:"GENERATIONS_"`
 	Redis      daemon.Redis  `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 }
 
@@ -261,8 +183,7 @@ func (c *dropCommand) execute(ctx context.Context, std streams) error {
 	if err := projector.Drop(ctx, client, c.Generation, c.Grace); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(std.out, "generation %d is dropped\n", c.Generation)
-	return nil
+	return c.Output.print(std.out, map[string]any{"generation": c.Generation, "dropped": true}, sentence("generation %d is dropped\n", c.Generation))
 }
 
 // checkGeneration finds fault with a generation that is named as an argument.

@@ -16,6 +16,7 @@ import (
 type healthcheckCommand struct {
 	URL     string        `name:"url" env:"HEALTHCHECK_URL" placeholder:"URL" help:"Endpoint to ask, such as http://127.0.0.1:8081/readyz. Required."`
 	Timeout time.Duration `env:"HEALTHCHECK_TIMEOUT" default:"3s" placeholder:"TIME" help:"Longest time for the answer (${default})."`
+	Output  output        `embed:"" envprefix:"HEALTHCHECK_"`
 }
 
 // Check names every wrong setting.
@@ -50,6 +51,5 @@ func (c *healthcheckCommand) execute(ctx context.Context, std streams) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(text)))
 	}
-	_, err = std.out.Write(text)
-	return err
+	return c.Output.print(std.out, map[string]any{"url": c.URL, "answer": strings.TrimSpace(string(text))}, sentence("%s", text))
 }

@@ -36,7 +36,7 @@ func connect(ctx context.Context, settings *daemon.Kafka) (consumer.Cluster, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, kafkaTimeout)
 	defer cancel()
-	if err := cluster.EnsureTopics(ctx, settings.TopicNames(), settings.Partitions); err != nil {
+	if _, err := cluster.EnsureTopics(ctx, settings.TopicNames().Plan(settings.Partitions)); err != nil {
 		return cluster, fmt.Errorf("the brokers that --kafka-brokers (KAFKA_BROKERS) names do not have the topics: %w", err)
 	}
 	return cluster, nil

@@ -35,16 +35,12 @@ const letterTime = "2006-01-02T15:04:05.000Z07:00"
 
 // letterList prints dead letters, one a line, and how many there are by reason.
 type letterList struct {
-	out    io.Writer
-	asJSON bool
-	lines  []letterLine
+	lines []letterLine
 	// erased are those whose records were to be replayed and were not.
 	erased []letterLine
 }
 
-func newLetterList(out io.Writer, asJSON bool) *letterList {
-	return &letterList{out: out, asJSON: asJSON, lines: []letterLine{}}
-}
+func newLetterList() *letterList { return &letterList{lines: []letterLine{}} }
 
 func (l *letterList) add(letter *deadletters.Letter) {
 	l.lines = append(l.lines, newLetterLine(letter))
@@ -54,20 +50,18 @@ func (l *letterList) addErased(letter *deadletters.Letter) {
 	l.erased = append(l.erased, newLetterLine(letter))
 }
 
-// end prints the list.
-func (l *letterList) end(noun string) error {
-	if l.asJSON {
-		list := map[string]any{"deadLetters": l.lines, "byReason": countByReason(l.lines)}
-		if len(l.erased) > 0 {
-			list["erased"] = l.erased
+func (l *letterList) print(w io.Writer, as output, noun string) error {
+	list := map[string]any{"deadLetters": l.lines, "byReason": countByReason(l.lines)}
+	if len(l.erased) > 0 {
+		list["erased"] = l.erased
+	}
+	return as.print(w, list, func(w io.Writer) error {
+		err := writeLetters(w, l.lines, noun)
+		if err == nil && len(l.erased) > 0 {
+			err = writeLetters(w, l.erased, "dead letters erased, their records not published as the users were erased since")
 		}
-		return writeJSON(l.out, list)
-	}
-	err := writeLetters(l.out, l.lines, noun)
-	if err == nil && len(l.erased) > 0 {
-		err = writeLetters(l.out, l.erased, "dead letters erased, their records not published as the users were erased since")
-	}
-	return err
+		return err
+	})
 }
 
 func countByReason(lines []letterLine) map[consumer.Reason]int {
@@ -116,51 +110,54 @@ func (l *letterList) checkNamed(ids []string) error {
 	return nil
 }
 
-// showLetter prints a dead letter with the record as it came.
-func showLetter(out io.Writer, l *deadletters.Letter, settled *deadletters.Settlement, asJSON bool) error {
-	line := newLetterLine(l)
-	type header struct {
-		Key   string `json:"key"`
-		Value string `json:"value"`
-	}
-	headers := make([]header, len(l.Headers))
+// shownLetter is a dead letter with the record as it came.
+type shownLetter struct {
+	letterLine
+	Settled *deadletters.Settlement `json:"settled"`
+	Key     string                  `json:"key"`
+	Headers []letterHeader          `json:"headers"`
+	Value   string                  `json:"value"`
+}
+
+type letterHeader struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+func newShownLetter(l *deadletters.Letter, settled *deadletters.Settlement) shownLetter {
+	headers := make([]letterHeader, len(l.Headers))
 	for i, h := range l.Headers {
-		headers[i] = header{h.Key, readable(h.Value)}
+		headers[i] = letterHeader{h.Key, readable(h.Value)}
 	}
-	if asJSON {
-		return writeJSON(out, struct {
-			letterLine
-			Settled *deadletters.Settlement `json:"settled"`
-			Key     string                  `json:"key"`
-			Headers []header                `json:"headers"`
-			Value   string                  `json:"value"`
-		}{line, settled, readable(l.Key), headers, readable(l.Value)})
-	}
+	return shownLetter{newLetterLine(l), settled, readable(l.Key), headers, readable(l.Value)}
+}
+
+func (l *shownLetter) writeText(w io.Writer) error {
 	state := "no"
-	if settled != nil {
-		state = string(settled.As) + " " + settled.Time.Format(letterTime)
+	if l.Settled != nil {
+		state = string(l.Settled.As) + " " + l.Settled.Time.Format(letterTime)
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"letter", line.Letter},
-		{"time", line.Time.Format(letterTime)},
-		{"reason", string(line.Reason)},
-		{"detail", line.Detail},
-		{"record", line.Record},
-		{"origin", line.Origin},
-		{"board", line.Board},
+		{"letter", l.Letter},
+		{"time", l.Time.Format(letterTime)},
+		{"reason", string(l.Reason)},
+		{"detail", l.Detail},
+		{"record", l.Record},
+		{"origin", l.Origin},
+		{"board", l.Board},
 		{"settled", state},
-		{"key", readable(l.Key)},
+		{"key", l.Key},
 	} {
 		_, _ = fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
 	}
-	for _, h := range headers {
+	for _, h := range l.Headers {
 		_, _ = fmt.Fprintf(table, "header\t%s: %s\n", h.Key, h.Value)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", readable(l.Value))
+	_, err := fmt.Fprintf(w, "\n%s\n", l.Value)
 	return err
 }
 

@@ -39,7 +39,11 @@ type program struct {
 	Publish  publishCommand  `cmd:"" help:"Publish activities from a file of JSON lines."`
 	Simulate simulateCommand `cmd:"" help:"Publish made-up activities all the time, to see a board live."`
 	Verify   verifyCommand   `cmd:"" help:"Prove that the boards in Redis equal the log, or repair them."`
-	Catalog  struct {
+	Status   statusCommand   `cmd:"" help:"Show on one screen how all of it is, and what is wrong."`
+	Topics   struct {
+		Create createTopicsCommand `cmd:"" help:"Create the topics that are missing, and check the others."`
+	} `cmd:"" help:"Keep the topics."`
+	Catalog struct {
 		Apply applyCommand `cmd:"" help:"Write organisations and target groups from a file."`
 		Show  showCommand  `cmd:"" help:"Print the catalog."`
 	} `cmd:"" help:"Keep the catalog."`
@@ -72,6 +76,7 @@ type program struct {
 		Restore restoreSnapshotCommand `cmd:"" help:"Make a generation of boards from a snapshot."`
 	} `cmd:"" help:"Keep snapshots of the boards, from which a projector goes on with the log."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a daemon's admin endpoint, for containers that have no other program to do it."`
+	Completion  completionCommand  `cmd:"" help:"Print what makes a shell complete commands and flags."`
 	Version     kong.VersionFlag   `help:"Print the version."`
 }
 

@@ -62,22 +62,25 @@ func TestSettingsAreDocumented(t *testing.T) { document.Settings(t, new(program)
 
 func TestEveryCommandChecksItsSettings(t *testing.T) {
 	for args, want := range map[string][]string{
-		"publish --rate -1 --kafka-brokers x":              {"--file (ACTIVITIES_FILE)", "--rate (PUBLISH_RATE)", "--kafka-brokers (KAFKA_BROKERS)"},
-		"publish -f /nonexistent":                          {"there is no file /nonexistent"},
-		"profiles publish --kafka-partitions 0":            {"--file (PROFILES_FILE)", "--kafka-partitions (KAFKA_PARTITIONS)"},
-		"catalog apply --kafka-brokers x":                  {"--file (CATALOG_FILE)", "--kafka-brokers (KAFKA_BROKERS)"},
-		"catalog show --kafka-brokers x":                   {"--kafka-brokers (KAFKA_BROKERS)"},
-		"clients add":                                      {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--org (CLIENT_ORG)"},
-		"clients list":                                     {"--file (CLIENTS_FILE)"},
-		"clients rotate --grace -1s":                       {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--grace (CLIENT_GRACE)"},
-		"clients remove":                                   {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)"},
-		"clients token-key":                                {"--file (TOKEN_KEY_FILE)"},
-		"dev --listen x --kafka-listen :0 --log-level all": {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
-		"simulate --rate 0 --users 0 --boards 0 --skew 1":  {"--rate (SIMULATE_RATE)", "--users (SIMULATE_USERS)", "--boards (SIMULATE_BOARDS)", "--skew (SIMULATE_SKEW)"},
-		"simulate --count=-1 --org 1 --apply-catalog":      {"--count (SIMULATE_COUNT)", "--org (SIMULATE_ORG)"},
-		"healthcheck --timeout 0s":                         {"--url (HEALTHCHECK_URL)", "--timeout (HEALTHCHECK_TIMEOUT)"},
-		"dev --frob":                                       {"--frob"},
-		"catalog":                                          {"apply"},
+		"publish --rate -1 --kafka-brokers x":                   {"--file (ACTIVITIES_FILE)", "--rate (PUBLISH_RATE)", "--kafka-brokers (KAFKA_BROKERS)"},
+		"publish -f /nonexistent":                               {"there is no file /nonexistent"},
+		"profiles publish --kafka-partitions 0":                 {"--file (PROFILES_FILE)", "--kafka-partitions (KAFKA_PARTITIONS)"},
+		"catalog apply --kafka-brokers x":                       {"--file (CATALOG_FILE)", "--kafka-brokers (KAFKA_BROKERS)"},
+		"catalog show --kafka-brokers x":                        {"--kafka-brokers (KAFKA_BROKERS)"},
+		"clients add":                                           {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--org (CLIENT_ORG)"},
+		"clients list":                                          {"--file (CLIENTS_FILE)"},
+		"clients rotate --grace -1s":                            {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)", "--grace (CLIENT_GRACE)"},
+		"clients remove":                                        {"--file (CLIENTS_FILE)", "--id (CLIENT_ID)"},
+		"clients token-key":                                     {"--file (TOKEN_KEY_FILE)"},
+		"dev --listen x --kafka-listen :0 --log-level all":      {"--listen (LISTEN)", "--kafka-listen (KAFKA_LISTEN)", "--log-level (LOG_LEVEL)"},
+		"simulate --rate 0 --users 0 --boards 0 --skew 1":       {"--rate (SIMULATE_RATE)", "--users (SIMULATE_USERS)", "--boards (SIMULATE_BOARDS)", "--skew (SIMULATE_SKEW)"},
+		"simulate --count=-1 --org 1 --apply-catalog":           {"--count (SIMULATE_COUNT)", "--org (SIMULATE_ORG)"},
+		"healthcheck --timeout 0s":                              {"--url (HEALTHCHECK_URL)", "--timeout (HEALTHCHECK_TIMEOUT)"},
+		"status --every 0s --kafka-group= --redis-addrs x":      {"--every (STATUS_EVERY)", "--kafka-group (KAFKA_GROUP)", "--redis-addrs (REDIS_ADDRS)"},
+		"topics create --partitions=-1 --replication-factor=-1": {"--partitions (TOPICS_PARTITIONS)", "--replication-factor (TOPICS_REPLICATION_FACTOR)"},
+		"completion tcsh":                                       {"bash", "zsh", "fish"},
+		"dev --frob":                                            {"--frob"},
+		"catalog":                                               {"apply"},
 	} {
 		code, _, words := invoke(t, "", strings.Fields(args)...)
 		if code != daemon.ExitUsage {
@@ -236,7 +239,7 @@ func TestTokenKeyIsMadeAndRotated(t *testing.T) {
 
 func TestHelpWithoutArguments(t *testing.T) {
 	code, out, _ := invoke(t, "")
-	for _, name := range []string{"dev", "publish", "catalog apply", "catalog show", "profiles publish", "clients add", "simulate", "healthcheck"} {
+	for _, name := range []string{"dev", "publish", "catalog apply", "catalog show", "profiles publish", "clients add", "simulate", "healthcheck", "status", "topics create", "completion"} {
 		if code != daemon.ExitOK || !strings.Contains(out, name) {
 			t.Errorf("code %d, %q is not in the help", code, name)
 		}

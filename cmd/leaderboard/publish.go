@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/feed"
 )
 
 type publishCommand struct {
-	File  string       `short:"f" env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities, one JSON object a line, in order; .jsonl.gz too; - is standard input."`
-	Rate  float64      `env:"PUBLISH_RATE" default:"0" placeholder:"N" help:"Activities a second; 0 is as fast as it goes (${default})."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	File   string       `short:"f" env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities, one JSON object a line, in order; .jsonl.gz too; - is standard input."`
+	Rate   float64      `env:"PUBLISH_RATE" default:"0" placeholder:"N" help:"Activities a second; 0 is as fast as it goes (${default})."`
+	Output output       `embed:"" envprefix:"PUBLISH_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
 // Check names every wrong setting.
@@ -32,13 +32,14 @@ func (c *publishCommand) Check() error {
 
 func (c *publishCommand) execute(ctx context.Context, std streams) error {
 	return publish(ctx, std, publication{
-		kafka: &c.Kafka, topic: c.Kafka.Topics.Activities, noun: "activities", file: c.File, rate: c.Rate, key: feed.ActivityKey,
+		output: c.Output, kafka: &c.Kafka, topic: c.Kafka.Topics.Activities, noun: "activities", file: c.File, rate: c.Rate, key: feed.ActivityKey,
 	})
 }
 
 type profilesCommand struct {
-	File  string       `short:"f" env:"PROFILES_FILE" placeholder:"FILE.jsonl" help:"Profiles, one JSON object a line; .jsonl.gz too; - is standard input."`
-	Kafka daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
+	File   string       `short:"f" env:"PROFILES_FILE" placeholder:"FILE.jsonl" help:"Profiles, one JSON object a line; .jsonl.gz too; - is standard input."`
+	Output output       `embed:"" envprefix:"PROFILES_"`
+	Kafka  daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
 // Check names every wrong setting.
@@ -48,12 +49,13 @@ func (c *profilesCommand) Check() error {
 
 func (c *profilesCommand) execute(ctx context.Context, std streams) error {
 	return publish(ctx, std, publication{
-		kafka: &c.Kafka, topic: c.Kafka.Topics.Profiles, noun: "profiles", file: c.File, key: feed.ProfileKey,
+		output: c.Output, kafka: &c.Kafka, topic: c.Kafka.Topics.Profiles, noun: "profiles", file: c.File, key: feed.ProfileKey,
 	})
 }
 
 // publication is a file on its way into a topic.
 type publication struct {
+	output      output
 	kafka       *daemon.Kafka
 	topic, noun string
 	file        string
@@ -82,14 +84,16 @@ func publish(ctx context.Context, std streams, p publication) error {
 	published, err := feed.Lines{Writer: writer, Key: p.key, Rate: p.rate}.Publish(ctx, lines)
 	err = errors.Join(err, writer.Close(), bar.Finish())
 	elapsed := time.Since(start)
-	_, _ = fmt.Fprintf(std.out, "%d %s published to %s in %s\n", published, p.noun, p.topic, elapsed.Round(time.Millisecond))
+	printErr := p.output.print(std.out,
+		map[string]any{p.noun: published, "topic": p.topic, "seconds": elapsed.Seconds()},
+		sentence("%d %s published to %s in %s\n", published, p.noun, p.topic, elapsed.Round(time.Millisecond)))
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return fmt.Errorf("interrupted after %d %s", published, p.noun)
 	case err != nil:
 		return fmt.Errorf("stopped after %d %s: %w", published, p.noun, err)
 	}
-	return nil
+	return printErr
 }
 
 // open gives the file, or standard input, and its size; -1 when it has none.
@@ -121,16 +125,4 @@ func interruptible(ctx context.Context, input io.Reader) io.ReadCloser {
 		_ = sink.CloseWithError(err)
 	}()
 	return source
-}
-
-// progress is a bar that is seen on a terminal only; of size -1 it shows no end.
-func progress(w io.Writer, noun string, size int64, options ...progressbar.Option) *progressbar.ProgressBar {
-	file, isFile := w.(*os.File)
-	return progressbar.NewOptions64(size, append([]progressbar.Option{
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetVisibility(isFile && term.IsTerminal(int(file.Fd()))),
-		progressbar.OptionSetDescription(noun),
-		progressbar.OptionThrottle(100 * time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	}, options...)...)
 }

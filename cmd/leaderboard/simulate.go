@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/feed"
@@ -25,7 +23,7 @@ type simulateCommand struct {
 	Skew         float64           `env:"SIMULATE_SKEW" default:"1.1" placeholder:"S" help:"How much more the first users do than the last: the exponent of Zipf's law, above 1; 0 is all the same (${default})."`
 	Org          leaderboard.OrgID `env:"SIMULATE_ORG" default:"0" placeholder:"N" help:"Only boards of this organisation of the catalog; 0 is any (${default})."`
 	ApplyCatalog bool              `env:"SIMULATE_APPLY_CATALOG" help:"First write a made-up organisation with --boards boards, and profiles of the users unless there are some."`
-	JSON         bool              `env:"SIMULATE_JSON" help:"Print the summary as JSON."`
+	Output       output            `embed:"" envprefix:"SIMULATE_"`
 	Kafka        daemon.Kafka      `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 }
 
@@ -61,14 +59,14 @@ func (c *simulateCommand) execute(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	if !c.JSON {
+	if !c.Output.JSON {
 		_, _ = fmt.Fprintf(std.out, "publishing %v activities a second to %s, users: %d, boards: %d\n", c.Rate, c.Kafka.Topics.Activities, c.Users, simulated.Boards())
 	}
 	size := int64(c.Count)
 	if size == 0 {
 		size = -1
 	}
-	bar := progress(std.err, "activities", size, progressbar.OptionShowCount(), progressbar.OptionShowIts())
+	bar := progress(std.err, "activities", size)
 	writer := cluster.Writer(c.Kafka.Topics.Activities)
 	start, published := time.Now(), 0
 	err = simulated.Run(ctx, writer, c.Rate, c.Count, func(n int) {
@@ -124,15 +122,8 @@ func (c *simulateCommand) apply(ctx context.Context, cluster consumer.Cluster) e
 }
 
 func (c *simulateCommand) summarise(std streams, published, boards int, elapsed time.Duration) error {
-	if c.JSON {
-		return writeJSON(std.out, struct {
-			Activities int     `json:"activities"`
-			Users      int     `json:"users"`
-			Boards     int     `json:"boards"`
-			Seconds    float64 `json:"seconds"`
-			Topic      string  `json:"topic"`
-		}{published, c.Users, boards, elapsed.Seconds(), c.Kafka.Topics.Activities})
-	}
-	_, err := fmt.Fprintf(std.out, "%d activities published to %s in %s\n", published, c.Kafka.Topics.Activities, elapsed.Round(time.Millisecond))
-	return err
+	topic := c.Kafka.Topics.Activities
+	return c.Output.print(std.out,
+		map[string]any{"activities": published, "users": c.Users, "boards": boards, "topic": topic, "seconds": elapsed.Seconds()},
+		sentence("%d activities published to %s in %s, %.0f a second\n", published, topic, elapsed.Round(time.Millisecond), float64(published)/elapsed.Seconds()))
 }

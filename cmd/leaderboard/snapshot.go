@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/cmd/internal/snapshot"
@@ -18,6 +16,7 @@ import (
 type createSnapshotCommand struct {
 	To         string       `env:"SNAPSHOT_TO" placeholder:"URL" help:"Where it goes: file:///directory/name or s3://bucket/key."`
 	Generation int          `env:"SNAPSHOT_GENERATION" default:"0" placeholder:"N" help:"Generation of boards; 0 is the one that is read (${default})."`
+	Output     output       `embed:"" envprefix:"SNAPSHOT_"`
 	Redis      daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Log        daemon.Log   `embed:"" set:"log_level=warn"`
 }
@@ -61,13 +60,15 @@ func (c *createSnapshotCommand) execute(ctx context.Context, std streams) error 
 	case err != nil:
 		return fmt.Errorf("there is no snapshot: %w", err)
 	}
-	return describeSnapshot(std.out, contents, "written")
+	report := newSnapshotReport(contents)
+	return c.Output.print(std.out, report, lines(report.words("written")...))
 }
 
 type restoreSnapshotCommand struct {
 	From       string       `env:"SNAPSHOT_FROM" placeholder:"URL" help:"Where it lies: file:///directory/name or s3://bucket/key."`
 	Generation int          `env:"SNAPSHOT_GENERATION" default:"0" placeholder:"N" help:"Generation of boards to make of it, one that nothing was written to."`
 	Force      bool         `env:"SNAPSHOT_FORCE" help:"Do not ask Kafka whether the log goes on where the snapshot ends."`
+	Output     output       `embed:"" envprefix:"SNAPSHOT_"`
 	Kafka      daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 	Redis      daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Log        daemon.Log   `embed:"" set:"log_level=warn"`
@@ -106,15 +107,16 @@ func (c *restoreSnapshotCommand) execute(ctx context.Context, std streams) error
 	if err != nil {
 		return err
 	}
-	if err := describeSnapshot(std.out, restored.Contents, fmt.Sprintf("restored into generation %d", c.Generation)); err != nil {
-		return err
-	}
+	report := newSnapshotReport(restored.Contents)
+	report.RestoredInto, report.Read = c.Generation, restored.Read
+	goesOn := fmt.Sprintf("bin/projector --generation %d goes on with it", c.Generation)
 	if restored.Read {
-		_, err = fmt.Fprintf(std.out, "readers use generation %d; bin/projector --generation %d goes on with it\n", c.Generation, c.Generation)
+		goesOn = fmt.Sprintf("readers use generation %d; %s", c.Generation, goesOn)
 	} else {
-		_, err = fmt.Fprintf(std.out, "bin/projector --generation %d goes on with it; leaderboard generations promote %d lets readers use it\n", c.Generation, c.Generation)
+		goesOn = fmt.Sprintf("%s; leaderboard generations promote %d lets readers use it", goesOn, c.Generation)
 	}
-	return err
+	words := report.words(fmt.Sprintf("restored into generation %d", c.Generation))
+	return c.Output.print(std.out, report, lines(append(words, goesOn)...))
 }
 
 func checkLocation(flag, text string) error {
@@ -135,19 +137,39 @@ func activityLog(ctx context.Context, settings *daemon.Kafka) ([]leaderboard.Ext
 }
 
 func snapshotProgress(w io.Writer) snapshot.Progress {
-	return func(stage string, steps int64) snapshot.Bar {
-		bar := progress(w, stage, steps)
-		progressbar.OptionShowBytes(false)(bar)
-		return bar
-	}
+	return func(stage string, steps int64) snapshot.Bar { return progress(w, stage, steps) }
 }
 
-// describeSnapshot says what a snapshot holds, and from where a projector goes on.
-func describeSnapshot(w io.Writer, c *snapshot.Contents, done string) error {
-	_, err := fmt.Fprintf(w, "%d boards with %d entries of generation %d, as of %s, %s\n", c.Boards, c.Entries, c.Generation, c.Created.Format(time.RFC3339), done)
+// snapshotReport is what a snapshot holds, and from where a projector goes on.
+type snapshotReport struct {
+	// Generation is the one that the snapshot was made of.
+	Generation int                 `json:"generation"`
+	Created    time.Time           `json:"created"`
+	Boards     int                 `json:"boards"`
+	Entries    int                 `json:"entries"`
+	Partitions []snapshotPartition `json:"partitions"`
+	// RestoredInto is 0 for a snapshot that was made.
+	RestoredInto int  `json:"restoredInto,omitempty"`
+	Read         bool `json:"read,omitempty"`
+}
+
+type snapshotPartition struct {
+	Partition int   `json:"partition"`
+	Next      int64 `json:"next"`
+}
+
+func newSnapshotReport(c *snapshot.Contents) snapshotReport {
+	r := snapshotReport{Generation: c.Generation, Created: c.Created, Boards: c.Boards, Entries: c.Entries, Partitions: []snapshotPartition{}}
 	for _, partition := range c.Partitions() {
-		_, lineErr := fmt.Fprintf(w, "partition %d: it goes on at offset %d of the log\n", partition, c.Next[partition])
-		err = errors.Join(err, lineErr)
+		r.Partitions = append(r.Partitions, snapshotPartition{partition, c.Next[partition]})
 	}
-	return err
+	return r
+}
+
+func (r *snapshotReport) words(done string) []string {
+	words := []string{fmt.Sprintf("%d boards with %d entries of generation %d, as of %s, %s", r.Boards, r.Entries, r.Generation, r.Created.Format(time.RFC3339), done)}
+	for _, p := range r.Partitions {
+		words = append(words, fmt.Sprintf("partition %d: it goes on at offset %d of the log", p.Partition, p.Next))
+	}
+	return words
 }

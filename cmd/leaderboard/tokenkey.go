@@ -11,7 +11,8 @@ import (
 )
 
 type tokenKeyCommand struct {
-	File string `env:"TOKEN_KEY_FILE" placeholder:"FILE" help:"Token key file, which running services read again when it changes; made when it is not there. The new key signs, the one before is accepted, and older ones are dropped: leave an hour, for which a token lives, between two runs."`
+	File   string `env:"TOKEN_KEY_FILE" placeholder:"FILE" help:"Token key file, which running services read again when it changes; made when it is not there. The new key signs, the one before is accepted, and older ones are dropped: leave an hour, for which a token lives, between two runs."`
+	Output output `embed:"" envprefix:"TOKEN_KEY_"`
 }
 
 // Check names every wrong setting.
@@ -37,9 +38,9 @@ func (c *tokenKeyCommand) execute(_ context.Context, std streams) error {
 		return err
 	}
 	ids := keys.IDs()
-	_, _ = fmt.Fprintf(std.out, "key %s signs in %s\n", ids[0], c.File)
+	words := []string{fmt.Sprintf("key %s signs in %s", ids[0], c.File)}
 	for _, id := range ids[1:] {
-		_, _ = fmt.Fprintf(std.out, "key %s is still accepted\n", id)
+		words = append(words, fmt.Sprintf("key %s is still accepted", id))
 	}
-	return nil
+	return c.Output.print(std.out, map[string]any{"file": c.File, "signs": ids[0], "accepted": ids}, lines(words...))
 }

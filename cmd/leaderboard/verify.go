@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/schollz/progressbar/v3"
+	"io"
 
 	"leaderboard"
 	"leaderboard/cmd/internal/daemon"
@@ -17,7 +15,7 @@ type verifyCommand struct {
 	Board      []string     `env:"VERIFY_BOARDS" placeholder:"ORG:GROUP:RULE:PERIOD" help:"Board to compare, several separated by commas; without it all."`
 	Generation int          `env:"VERIFY_GENERATION" default:"0" placeholder:"N" help:"Generation of boards to compare; 0 is the one that is read (${default})."`
 	Repair     bool         `env:"VERIFY_REPAIR" help:"Put what the log says in the place of every board that differs."`
-	JSON       bool         `env:"VERIFY_JSON" help:"Print JSON, with all the differences."`
+	Output     output       `embed:"" envprefix:"VERIFY_"`
 	Kafka      daemon.Kafka `embed:"" prefix:"kafka-" envprefix:"KAFKA_"`
 	Redis      daemon.Redis `embed:"" prefix:"redis-" envprefix:"REDIS_"`
 	Log        daemon.Log   `embed:"" set:"log_level=warn"`
@@ -75,13 +73,11 @@ func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 		Boards:     boards,
 		Repair:     c.Repair,
 		Progress: func(stage string, steps int64) verify.Bar {
-			bar := progress(std.err, stage, steps)
-			progressbar.OptionShowBytes(false)(bar)
-			return bar
+			return progress(std.err, stage, steps)
 		},
 	})
 	if report != nil {
-		err = errors.Join(err, c.print(std, report), report.Err())
+		err = errors.Join(err, c.print(std.out, report), report.Err())
 	}
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -89,11 +85,6 @@ func (c *verifyCommand) execute(ctx context.Context, std streams) error {
 	return err
 }
 
-func (c *verifyCommand) print(std streams, report *verify.Report) error {
-	if !c.JSON {
-		return report.WriteText(std.out, usersShown)
-	}
-	encoder := json.NewEncoder(std.out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
+func (c *verifyCommand) print(w io.Writer, report *verify.Report) error {
+	return c.Output.print(w, report, func(w io.Writer) error { return report.WriteText(w, usersShown) })
 }

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -62,15 +61,6 @@ func (s *settings) Check() error {
 	return errors.Join(mistakes...)
 }
 
-// group is the consumer group. Two generations in one group would each get a part
-// of the log.
-func (s *settings) group() string {
-	if s.Generation == 1 {
-		return s.Group
-	}
-	return fmt.Sprintf("%s-%d", s.Group, s.Generation)
-}
-
 func run(args []string, stdout, stderr io.Writer) int {
 	var s settings
 	parsed, err := daemon.Parse(&s, name, "Folds the activities of Kafka into the boards in Redis.", daemon.Version(version), args, stdout)
@@ -108,7 +98,7 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	service, err := daemon.NewProjector(daemon.ProjectorConfig{
 		Cluster:         cluster,
 		Topics:          s.Kafka.TopicNames(),
-		Group:           s.group(),
+		Group:           daemon.GroupOf(s.Group, s.Generation),
 		Partitions:      s.Kafka.Partitions,
 		Redis:           store,
 		Generation:      s.Generation,

@@ -12,22 +12,16 @@ import (
 	"time"
 )
 
-// Version is the program's version: the one stamped by the linker, else that of
-// the module or the commit it was built from.
+// Version is the program's version: the one stamped by the linker, else that which
+// the go command gave it, of the module or the commit it was built from.
 func Version(stamped string) string {
 	if stamped != "" {
 		return stamped
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
 	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			return setting.Value
-		}
-	}
-	return info.Main.Version
+	return "unknown"
 }
 
 // Main runs a program until it is done or a signal asks it to end; it then has

@@ -48,6 +48,15 @@ type Projector struct {
 	projector *projector.Projector
 }
 
+// GroupOf is the consumer group of a generation. Two generations in one group would
+// each get a part of the log.
+func GroupOf(group string, generation int) string {
+	if generation == 1 {
+		return group
+	}
+	return fmt.Sprintf("%s-%d", group, generation)
+}
+
 // NewProjector wires the service.
 func NewProjector(c ProjectorConfig) (*Projector, error) {
 	if c.RememberEntries == 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
 )
 
 // Mistake is a setting whose value cannot be used.
@@ -64,6 +65,10 @@ func Parse(program any, name, description, version string, args []string, stdout
 	)
 	if err != nil {
 		return Parsed{}, err
+	}
+	kongplete.Complete(parser) // when a shell asks what a line may go on with, and then exits
+	if parsed.Done {
+		return parsed, nil
 	}
 	chosen, err := parser.Parse(args)
 	if parsed.Done {

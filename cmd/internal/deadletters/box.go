@@ -34,7 +34,7 @@ const (
 type Box struct {
 	Cluster consumer.Cluster
 	// Topic is the dead letters' topic. SettledTopic is compacted and holds a
-	// [Settlement] by the [consumer.Place] of the record.
+	// [Settlement] by the [consumer.Place] of the record; it is empty while none is there.
 	Topic, SettledTopic string
 	// CatalogTopic is asked for the period of a record that names none.
 	CatalogTopic string
@@ -46,6 +46,9 @@ type Box struct {
 // settlements reads what became of the records so far, by their places.
 func (b *Box) settlements(ctx context.Context) (map[string]Settlement, error) {
 	settled := map[string]Settlement{}
+	if b.SettledTopic == "" {
+		return settled, nil
+	}
 	err := consumer.ReadCompacted(ctx, b.Cluster, b.SettledTopic, func(place string, value []byte) error {
 		if value == nil {
 			delete(settled, place)

@@ -34,7 +34,7 @@ func onBroker(t *testing.T, data string) *environment {
 	}
 	t.Cleanup(broker.Close)
 	e := &environment{config: Config{Data: data}, cluster: cluster, topics: consumer.DefaultTopics()}
-	if err := cluster.EnsureTopics(t.Context(), e.topics, 4); err != nil {
+	if _, err := cluster.EnsureTopics(t.Context(), e.topics.Plan(4)); err != nil {
 		t.Fatal(err)
 	}
 	return e

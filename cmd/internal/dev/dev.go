@@ -124,7 +124,7 @@ func subdirectory(data, name string) string {
 
 // prepare makes the topics and fills in the catalog and the profiles.
 func (e *environment) prepare(ctx context.Context) error {
-	if err := e.cluster.EnsureTopics(ctx, e.topics, 4); err != nil {
+	if _, err := e.cluster.EnsureTopics(ctx, e.topics.Plan(4)); err != nil {
 		return err
 	}
 	org, err := e.applyCatalog(ctx)

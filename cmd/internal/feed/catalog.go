@@ -16,8 +16,8 @@ import (
 
 // Change is what became of one record of the catalog.
 type Change struct {
-	Key  string
-	Kind ChangeKind
+	Key  string     `json:"key"`
+	Kind ChangeKind `json:"kind"`
 }
 
 // ChangeKind is a kind of [Change].
@@ -51,7 +51,7 @@ func ApplyCatalog(ctx context.Context, cluster consumer.Cluster, topic string, f
 		return nil, err
 	}
 	whole := overlay(present, file.CatalogDocument)
-	if err := errors.Join(append(file.unknown, whole.Validate())...); err != nil {
+	if err := errors.Join(append(file.slips, whole.Validate())...); err != nil {
 		return nil, err
 	}
 	before, err := records(present)

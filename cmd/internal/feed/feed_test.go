@@ -29,7 +29,7 @@ func startCluster(t *testing.T) consumer.Cluster {
 	}
 	t.Cleanup(broker.Close)
 	cluster := consumer.Cluster{Brokers: broker.ListenAddrs(), ClientID: "test"}
-	if err := cluster.EnsureTopics(t.Context(), consumer.DefaultTopics(), 4); err != nil {
+	if _, err := cluster.EnsureTopics(t.Context(), consumer.DefaultTopics().Plan(4)); err != nil {
 		t.Fatal(err)
 	}
 	return cluster
@@ -222,27 +222,55 @@ targetGroups:
     targets: [{targetRuleId: 1, name: t}]
 `
 
-func TestCatalogFileNamesEverySlip(t *testing.T) {
-	_, err := parseCatalog([]byte(`
-orgs: [{orgId: five, name: 5, timeZone: UTC, colour: red}, 7]
-targetGroups: [{targetGroupId: 1, active: maybe, periods: [{start: soon}], targets: {}}]
-`))
-	want := []string{
-		"orgs[0].name: is not a text",
-		"orgs[0].orgId: is not a whole number",
-		"orgs[1]: is not an object",
-		"targetGroups[0].active: is not true or false",
-		"targetGroups[0].periods[0].start: is not a time such as 2022-11-01T00:00:00+05:30",
-		"targetGroups[0].targets: is not a list",
-		"orgs[0].colour: unknown field",
-	}
-	if err == nil || err.Error() != strings.Join(want, "\n") {
-		t.Errorf("error is\n%v", err)
-	}
+func TestCatalogFileThatIsNone(t *testing.T) {
 	for _, text := range []string{"", "orgs: [", "orgs: []\norgs: []", "[]"} {
 		if _, err := parseCatalog([]byte(text)); err == nil {
 			t.Errorf("%q passes", text)
 		}
+	}
+}
+
+// TestApplyCatalogNamesEveryMistakeAtOnce makes mistakes of every kind, some of them in
+// one object: values of the wrong type, unknown fields, broken rules.
+func TestApplyCatalogNamesEveryMistakeAtOnce(t *testing.T) {
+	file, err := parseCatalog([]byte(`
+orgs:
+  - {orgId: 5, name: 5, timeZone: Nowhere/City, colour: red}
+  - 7
+  - {orgId: six, name: Six, timeZone: UTC}
+targetGroups:
+  - targetGroupId: 1
+    orgId: 5
+    active: maybe
+    periods:
+      - {periodId: 1, start: soon, end: 2022-11-02T00:00:00Z}
+      - {periodId: 2, start: 2022-11-01T00:00:00Z, end: 2022-12-01T00:00:00Z}
+      - {periodId: 3, start: 2022-12-01T00:00:00Z, end: 2022-11-01T00:00:00Z}
+    targets: [{targetRuleId: 1, aggregate: product}, {targetRuleId: two}]
+  - {targetGroupId: 2, orgId: 77, targets: {}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = ApplyCatalog(t.Context(), startCluster(t), consumer.DefaultTopics().Catalog, file)
+	want := []string{
+		"orgs[0].name: is not a text",
+		"orgs[1]: is not an object",
+		"orgs[2].orgId: is not a whole number",
+		"targetGroups[0].active: is not true or false",
+		"targetGroups[0].periods[0].start: is not a time such as 2022-11-01T00:00:00+05:30",
+		"targetGroups[0].targets[1].targetRuleId: is not a whole number",
+		"targetGroups[1].targets: is not a list",
+		"orgs[0].colour: unknown field",
+		`org 5: timeZone "Nowhere/City" is not an IANA time zone such as Asia/Kolkata`,
+		"org 0: orgId is missing or not positive",
+		`target group 1: target 1: aggregate "product" is not one of sum, max, min, latest`,
+		"target group 1: targetRuleId 0 is missing, not positive, or there twice",
+		"target group 1: period 3: start 2022-12-01T00:00:00Z is not before end 2022-11-01T00:00:00Z",
+		"target group 2: orgId 77 is not an organisation of the catalog",
+	}
+	if err == nil || err.Error() != strings.Join(want, "\n") {
+		t.Errorf("error is\n%v", err)
 	}
 }
 

@@ -160,7 +160,7 @@ func TestRunEnds(t *testing.T) {
 	}
 	t.Cleanup(broker.Close)
 	cluster, topics := consumer.Cluster{Brokers: broker.ListenAddrs()}, consumer.DefaultTopics()
-	if err := cluster.EnsureTopics(t.Context(), topics, 2); err != nil {
+	if _, err := cluster.EnsureTopics(t.Context(), topics.Plan(2)); err != nil {
 		t.Fatal(err)
 	}
 	inLog := func() (records int64) {
