@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,13 +29,26 @@ type apiDocument struct {
 	}
 }
 
-// place is a part of the document; numbers lead into lists.
-func (d *apiDocument) place(path string, keys ...string) map[string]any {
-	place := d.Paths[path]
-	for _, key := range keys {
-		place, _ = place[key].(map[string]any)
+// property is the schema of what lies so deep in an answer.
+func (d *apiDocument) property(schema string, names ...string) map[string]any {
+	found, _ := d.Components.Schemas[schema].(map[string]any)
+	for _, name := range names {
+		properties, _ := found["properties"].(map[string]any)
+		found, _ = properties[name].(map[string]any)
 	}
-	return place
+	return found
+}
+
+// parameter is one of a GET's own, which it does not share with others.
+func (d *apiDocument) parameter(path, name string) map[string]any {
+	get, _ := d.Paths[path]["get"].(map[string]any)
+	parameters, _ := get["parameters"].([]any)
+	for _, p := range parameters {
+		if p, _ := p.(map[string]any); p["name"] == name {
+			return p
+		}
+	}
+	return nil
 }
 
 func readDocument(t *testing.T) *apiDocument {
@@ -114,7 +128,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 		{list + "/user/{userId}", "before", defaultNeighbours, 0, maxNeighbours},
 		{list + "/user/{userId}", "after", defaultNeighbours, 0, maxNeighbours},
 	} {
-		p := parameterOf(d, c.path, c.name)
+		p := d.parameter(c.path, c.name)
 		schema, _ := p["schema"].(map[string]any)
 		least, isLimited := schema["minimum"]
 		if schema["default"] != float64(c.absent) || isLimited != (c.least >= 0) || (isLimited && least != float64(c.least)) {
@@ -125,13 +139,11 @@ func TestDocumentHasTheLimits(t *testing.T) {
 		}
 	}
 	bytes := strings.Replace(fmt.Sprint(DefaultMaxBodyBytes), "65536", "65,536", 1)
-	ttl := d.Components.Schemas["Token"].(map[string]any)["properties"].(map[string]any)["data"].(map[string]any)["properties"].(map[string]any)["ttlSeconds"].(map[string]any)
-	rankings := d.Components.Schemas["Board"].(map[string]any)["properties"].(map[string]any)["data"].(map[string]any)["properties"].(map[string]any)["rankings"].(map[string]any)
 	for what, holds := range map[string]bool{
 		"the largest body":        strings.Contains(d.Components.Responses["BodyTooLarge"].Description, bytes) && strings.Contains(d.Components.RequestBodies["Items"].Description, bytes),
 		"the items that count":    strings.Contains(d.Components.RequestBodies["Items"].Description, fmt.Sprintf("The first %d items", maxItems)),
-		"the life of a token":     ttl["const"] == float64(auth.TokenLifetime/time.Second),
-		"the entries told":        rankings["maxItems"] == float64(maxPageSize*maxPageLimit),
+		"the life of a token":     d.property("Token", "data", "ttlSeconds")["const"] == float64(auth.TokenLifetime/time.Second),
+		"the entries told":        d.property("Board", "data", "rankings")["maxItems"] == float64(maxPageSize*maxPageLimit),
 		"the children with ALL":   strings.Contains(string(document), "if there are no more than two") && maxConnected == 2,
 		"how long it may be kept": strings.Contains(string(document), "const: '"+cachePublicly[0]+"'"),
 	} {
@@ -139,16 +151,6 @@ func TestDocumentHasTheLimits(t *testing.T) {
 			t.Errorf("the document does not say what the code has: %s", what)
 		}
 	}
-}
-
-func parameterOf(d *apiDocument, path, name string) map[string]any {
-	parameters, _ := d.place(path, "get")["parameters"].([]any)
-	for _, p := range parameters {
-		if p, _ := p.(map[string]any); p["name"] == name {
-			return p
-		}
-	}
-	return nil
 }
 
 func TestDocumentHasTheCodes(t *testing.T) {
@@ -163,10 +165,11 @@ func TestDocumentHasTheCodes(t *testing.T) {
 		want = append(want, int(code))
 	}
 	slices.Sort(want)
-	_, enum, _ := strings.Cut(string(document), "type: integer\n                enum: [")
-	enum, _, _ = strings.Cut(enum, "]")
-	if got := strings.Trim(fmt.Sprint(want), "[]"); got != strings.ReplaceAll(enum, ",", "") {
-		t.Errorf("documented are the codes %s, the code has %s", enum, got)
+	found, _ := readDocument(t).property("Failure", "errors")["items"].(map[string]any)
+	properties, _ := found["properties"].(map[string]any)
+	code, _ := properties["code"].(map[string]any)
+	if got := fmt.Sprint(code["enum"]); got != fmt.Sprint(want) {
+		t.Errorf("documented are the codes %s, not %v", got, want)
 	}
 }
 
@@ -211,5 +214,18 @@ func TestDocumentAndPageAreServedToEverybody(t *testing.T) {
 	policy := answerTo(t, handler, http.MethodGet, "/docs").Header().Get("Content-Security-Policy")
 	if !regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[\w+/]{43}='; `).MatchString(policy) {
 		t.Errorf("the page's policy is %s", policy)
+	}
+}
+
+func TestHeadIsAnsweredAsGet(t *testing.T) {
+	handler := smallService(t)
+	for _, target := range []string{top1, user7, "/openapi.yaml", "/docs"} {
+		get, head := answerTo(t, handler, http.MethodGet, target), answerTo(t, handler, http.MethodHead, target)
+		for _, w := range []*httptest.ResponseRecorder{get, head} {
+			w.Header().Del("X-Request-Id")
+		}
+		if get.Code != http.StatusOK || head.Code != get.Code || !maps.EqualFunc(head.Header(), get.Header(), slices.Equal) {
+			t.Errorf("%s: GET %d %v, HEAD %d %v", target, get.Code, get.Header(), head.Code, head.Header())
+		}
 	}
 }

@@ -29,11 +29,11 @@ func TestPageHasAllOfTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pattern, want := range map[string]string{
-		`operationId: (\w+)\n      tags`:          `<h3 id="%">`,
-		`(?m)^  (/\S+):$`:                         ` %</code>`,
-		`(?m)^ +- name: (\w+)$`:                   `<td><code>%</code></td>`,
-		`(?m)^    \w+:\n      name: (\S+)$`:       `<td><code>%</code></td>`,
-		`(?m)^        '(\d+)':`:                   `<td><code>%</code></td>`,
+		`operationId: (\w+)\n      tags`:    `<h3 id="%">`,
+		`(?m)^  (/\S+):$`:                   ` %</code>`,
+		`(?m)^ +- name: (\w+)$`:             `<td><code>%</code></td>`,
+		`(?m)^    \w+:\n      name: (\S+)$`: `<td><code>%</code></td>`,
+		`(?m)^        '(\d+)':`:             `<td><code>%</code></td>`,
 	} {
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(document), -1)
 		if len(found) == 0 {

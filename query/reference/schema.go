@@ -62,8 +62,8 @@ func (s *schema) Kind() string {
 	if s.Minimum != nil && kind == "integer" {
 		kind += fmt.Sprintf(" from %v", s.Minimum)
 	}
-	if len(s.Enum) > 0 {
-		kind += ": " + join(s.Enum, ", ")
+	if given := slices.DeleteFunc(slices.Clone(s.Enum), func(v any) bool { return v == "" }); len(given) > 0 {
+		kind += ": " + join(given, ", ")
 	}
 	if s.Default != nil {
 		kind += fmt.Sprintf("; %v without it", s.Default)
