@@ -15,6 +15,8 @@ RESULTS ?= .build/bench
 BENCHMARKS := . ./consumer ./projector ./query
 BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
+SCHEMATHESIS := $(CURDIR)/.build/schemathesis/bin/schemathesis
+
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
@@ -115,6 +117,11 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 		done; \
 	done
 
+.PHONY: fuzz-api
+fuzz-api: servers build $(SCHEMATHESIS) ## Fuzz the API with schemathesis, by its OpenAPI document, on a real Redis (SEED=1)
+	SCHEMATHESIS=$(SCHEMATHESIS) SEED=$(SEED) BIN_DIR=$(CURDIR)/bin \
+		go test -C test -run '^TestFuzzAPI$$' -count=1 -v .
+
 .PHONY: servers
 servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Docker, clients of Kafka
 	@$(call install,redis-server,redis-server)
@@ -157,6 +164,12 @@ clean: ## Remove bin and .build
 
 .build/docker/cli-plugins/docker-compose: test/compose/go.mod
 	go build -C test/compose -trimpath -o $(CURDIR)/$@ github.com/docker/compose/v2/cmd
+	touch $@
+
+$(SCHEMATHESIS): test/schemathesis/requirements.txt
+	@$(call install,python3,python3 python3-venv)
+	python3 -m venv --clear $(@D)/..
+	$(@D)/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 $(GOLANGCI_LINT):

@@ -17,7 +17,7 @@ var arrows = map[string]struct{ rooms, libraries []string }{
 	".":         {},
 	"consumer":  {rooms: []string{"leaderboard"}, libraries: []string{"github.com/segmentio/kafka-go", "github.com/prometheus/", "golang.org/x/", "github.com/go-json-experiment/"}},
 	"projector": {rooms: []string{"leaderboard"}, libraries: []string{"github.com/redis/go-redis/", "github.com/prometheus/", "golang.org/x/"}},
-	"query":     {rooms: []string{"leaderboard", "leaderboard/query/auth"}, libraries: []string{"github.com/redis/go-redis/", "github.com/prometheus/", "golang.org/x/", "github.com/go-json-experiment/", "github.com/klauspost/compress/gzhttp", "github.com/cespare/xxhash/", "github.com/rs/cors", "github.com/go-jose/", "github.com/hashicorp/golang-lru/"}},
+	"query":     {rooms: []string{"leaderboard", "leaderboard/query/auth", "leaderboard/query/reference"}, libraries: []string{"github.com/redis/go-redis/", "github.com/prometheus/", "golang.org/x/", "github.com/go-json-experiment/", "github.com/klauspost/compress/gzhttp", "github.com/cespare/xxhash/", "github.com/rs/cors", "github.com/go-jose/", "github.com/hashicorp/golang-lru/", "github.com/yuin/goldmark", "go.yaml.in/yaml/"}},
 }
 
 // TestArrows holds the imports of every room against the picture in the README.

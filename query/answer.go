@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -137,19 +138,23 @@ var (
 // long the body is.
 func (s *Server) write(w http.ResponseWriter, rt route, c *call, body []byte, err error) (status, size int) {
 	header := w.Header()
-	header["X-Request-Id"], header["Cache-Control"] = []string{c.id}, cacheControl
+	header["X-Request-Id"], header["Cache-Control"], header["Content-Type"] = []string{c.id}, cacheControl, contentType
 	status = http.StatusOK
 	if err != nil {
 		body, status = refuse(header, rt, s.errorFor(rt, c, err))
-	} else if isRead(c.Method) {
-		tag := entityTag(body)
-		header["Etag"] = []string{tag}
-		if isHeld(c.Request, tag) {
-			w.WriteHeader(http.StatusNotModified)
-			return http.StatusNotModified, 0
+	} else {
+		maps.Copy(header, c.header)
+		if isRead(c.Method) {
+			tag := entityTag(body)
+			header["Etag"] = []string{tag}
+			if isHeld(c.Request, tag) {
+				delete(header, "Content-Type")
+				w.WriteHeader(http.StatusNotModified)
+				return http.StatusNotModified, 0
+			}
 		}
 	}
-	header["Content-Type"], header["Content-Length"] = contentType, []string{strconv.Itoa(len(body))}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only when the client is gone
 	return status, len(body)

@@ -143,7 +143,7 @@ func readRankItem(r *jsonReader, own leaderboard.OrgID) (rankItem, error) {
 		return err
 	})
 	id := func(name, value string) int64 {
-		n, parseErr := strconv.ParseInt(value, 10, 64)
+		n, parseErr := strconv.ParseInt(withoutZeros(value), 10, 64)
 		if err == nil && (parseErr != nil || n <= 0) {
 			err = itemError("." + name + " must be a positive whole number")
 		}
@@ -160,6 +160,15 @@ func readRankItem(r *jsonReader, own leaderboard.OrgID) (rankItem, error) {
 		item.period = &period
 	}
 	return item, err
+}
+
+// withoutZeros is a number without a fraction that is nothing: JSON knows no
+// difference between 232.0 and 232, and some clients write all numbers so.
+func withoutZeros(number string) string {
+	if whole, fraction, ok := strings.Cut(number, "."); ok && strings.Trim(fraction, "0") == "" {
+		return whole
+	}
+	return number
 }
 
 // isGiven is false for an optional field that is absent or null.

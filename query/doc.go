@@ -6,7 +6,8 @@
 // user's neighbours on it, and userRanks (rank.go), one user's place on many boards.
 // All read the boards through store (boards.go) and the catalog from memory,
 // where [Server.Run] keeps it fresh (catalog.go). Endpoints return errors;
-// answer.go alone turns them into what the client sees.
+// answer.go alone turns them into what the client sees. What they answer is described
+// in openapi.yaml, which is served with the rest (openapi.go).
 //
 // Requests that are there at the same time share what is read for them, and never
 // what was read before they came: the same page is read and written once

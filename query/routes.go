@@ -42,6 +42,8 @@ type call struct {
 	client *auth.Caller
 	// view is the catalog and layout that the whole answer is made from, from withView on.
 	view *view
+	// header is set on a good answer, beside what is set on all or in its place.
+	header http.Header
 }
 
 // gatewayPrefix is where the documented API lives; every route is served with and without it.
@@ -55,6 +57,8 @@ func (s *Server) Handler() http.Handler {
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}/user/{userId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.aroundUser},
 		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, auth.AccessRank, false, s.userRanks},
 		{"/v3/oauth/token/generate", []string{http.MethodPost}, "", false, s.generateToken},
+		{"/openapi.yaml", []string{http.MethodGet, http.MethodHead}, "", false, describeAPI},
+		{"/docs", []string{http.MethodGet, http.MethodHead}, "", false, showReference},
 	} {
 		rt.answer = s.middleware(rt)
 		handler := s.serve(rt)

@@ -42,6 +42,8 @@ const (
 	textUser           = "Invalid userId"
 	textAuthentication = "Authentication failed. Please check username and password"
 	textAccess         = "Not authorized. Access is denied!"
+	textInternal       = "Internal error"
+	textOverload       = "Too many requests are being answered at the moment, please try again shortly"
 )
 
 func TestQueryErrors(t *testing.T) {
@@ -223,7 +225,7 @@ func TestQueryAnswersAPanicAndGoesOn(t *testing.T) {
 	})
 	req := queryRequest{path: topPath + "232?targetId=366"}
 	broken.Store(true)
-	expectError(t, req, s.ask(req), 500, 500, "Internal error")
+	expectError(t, req, s.ask(req), 500, 500, textInternal)
 	broken.Store(false)
 	if res := s.ask(req); res.status != http.StatusOK {
 		t.Errorf("after a panic: %d %s", res.status, res.body)

@@ -124,7 +124,7 @@ func TestQueryRefusesRequestsAboveItsLimitAndFinishesTheOthers(t *testing.T) {
 	for _, client := range []string{"acme", "-"} {
 		req := queryRequest{path: documentedTop, client: client}
 		res := q.ask(req)
-		expectError(t, req, res, 503, 503, "Too many requests are being answered at the moment, please try again shortly")
+		expectError(t, req, res, 503, 503, textOverload)
 		if got := res.header.Get("Retry-After"); got != "1" {
 			t.Errorf("Retry-After is %q", got)
 		}

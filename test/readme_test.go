@@ -57,24 +57,7 @@ func TestReadmeOnServers(t *testing.T) {
 	t.Setenv("LISTEN", api)
 	t.Setenv("ADMIN_LISTEN", "127.0.0.1:0")
 
-	daemons := exec.Command("bash", "-euc", here.Replace(blocks[0].text+blocks[2].text)+"wait")
-	daemons.Dir = dir
-	daemons.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	daemons.Stdout, daemons.Stderr = log, log
-	if err := daemons.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-daemons.Process.Pid, syscall.SIGKILL)
-		_ = daemons.Wait()
-		if t.Failed() {
-			t.Log(readFile(t, log.Name()))
-		}
-	})
+	startScript(t, dir, here.Replace(blocks[0].text+blocks[2].text)+"wait")
 	ask := func(command string) string {
 		cmd := exec.Command("bash", "-euc", here.Replace(command))
 		cmd.Dir = dir
@@ -94,6 +77,29 @@ func TestReadmeOnServers(t *testing.T) {
 	if answer := ask(settings(blocks[0].text) + prove); !strings.Contains(answer, "1 board, 4 entries and 5 records agree") {
 		t.Errorf("the proof is %s", answer)
 	}
+}
+
+// startScript starts what the script starts, and ends it with the test.
+func startScript(t *testing.T, dir, script string) {
+	t.Helper()
+	daemons := exec.Command("bash", "-euc", script)
+	daemons.Dir = dir
+	daemons.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemons.Stdout, daemons.Stderr = log, log
+	if err := daemons.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-daemons.Process.Pid, syscall.SIGKILL)
+		_ = daemons.Wait()
+		if t.Failed() {
+			t.Log(readFile(t, log.Name()))
+		}
+	})
 }
 
 // settings are the lines of a script that set variables.

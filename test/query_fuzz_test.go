@@ -1,0 +1,96 @@
+package test
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"sigs.k8s.io/yaml"
+
+	"leaderboard/test/programs"
+)
+
+// TestFuzzAPI has schemathesis make requests of the document, right ones and wrong
+// ones, and hold the answers against it. At first ids are any, of which the service
+// knows few; then they are those of the board, so that it has to answer what is asked
+// for rightly.
+func TestFuzzAPI(t *testing.T) {
+	if os.Getenv("SCHEMATHESIS") == "" {
+		t.Skip("only with SCHEMATHESIS, as `make fuzz-api` does")
+	}
+	s := startSecured(t)
+	client := redis.NewClient(&redis.Options{Addr: s.redis})
+	t.Cleanup(func() { _ = client.Close() })
+	seed := &queryService{seeder: &seeder{t: t, redis: client}}
+	seedDocumentedBoard(seed)
+	seed.catalog(map[string]string{"group:50711:232": strings.ReplaceAll(queryCatalog["group:50711:232"], "2024-07-01", "2124-07-01")})
+	programs.Await(t, "a period to be running", func() error {
+		return newAPI(t, s.query.API(), "shop", "change-me").ask(topPath+"232?targetId=366", "", new(any))
+	})
+
+	text := readFile(t, filepath.Join("..", "query", "openapi.yaml"))
+	config := absolute(t, filepath.Join("schemathesis", "schemathesis.toml"))
+	t.Run("any ids", func(t *testing.T) { s.fuzz(t, text, "--config-file", config) })
+	t.Run("ids of the board", func(t *testing.T) { s.fuzz(t, narrowed(t, text)) })
+
+	for _, route := range []string{topPath + "{targetGroupId}", topPath + "{targetGroupId}/user/{userId}", rankPath + "{userId}", tokenPath, "/openapi.yaml", "/docs"} {
+		answered := s.query.Metric("leaderboard_http_requests_total", "route", route, "status", "200")
+		t.Logf("%s: %v answers with status 200", route, answered)
+		if answered < 10 {
+			t.Errorf("%s has given an answer %v times", route, answered)
+		}
+	}
+	if panics := s.query.Metric("leaderboard_http_panics_total"); panics > 0 {
+		t.Errorf("%v requests ended in a panic", panics)
+	}
+}
+
+// fuzz runs schemathesis with a document on the service.
+func (s *secured) fuzz(t *testing.T, text string, flags ...string) {
+	document := filepath.Join(t.TempDir(), "openapi.yaml")
+	writeFile(t, document, text)
+	fuzzing := exec.CommandContext(t.Context(), os.Getenv("SCHEMATHESIS"), append(flags, "run", document, "--url", s.query.API(),
+		"--auth", "shop:change-me", "--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", "50", "--continue-on-failure", "--no-color")...)
+	fuzzing.Dir = filepath.Dir(document)
+	fuzzing.Stdout, fuzzing.Stderr = os.Stdout, os.Stderr
+	if err := fuzzing.Run(); err != nil {
+		t.Errorf("schemathesis: %v", err)
+	}
+}
+
+// narrowed allows only what the service knows, and no organisations in a header,
+// which are right or wrong together with another header.
+func narrowed(t *testing.T, text string) string {
+	t.Helper()
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, "$ref: '#/components/parameters/dataScopeOrg") {
+			kept.WriteString(line)
+		}
+	}
+	var document map[string]any
+	if err := yaml.Unmarshal([]byte(kept.String()), &document); err != nil {
+		t.Fatal(err)
+	}
+	at := func(names ...string) map[string]any {
+		place := document
+		for _, name := range append([]string{"components"}, names...) {
+			place = place[name].(map[string]any)
+		}
+		return place
+	}
+	at("parameters", "targetGroupId", "schema")["enum"] = []int{232}
+	at("parameters", "targetId", "schema")["enum"] = []int{366}
+	at("parameters", "periodId", "schema")["enum"] = []int{243, 244}
+	at("parameters", "dataScope", "schema")["enum"] = []string{"SELF", "ALL", ""}
+	at("schemas", "Item", "properties", "orgId")["enum"] = []any{50711, nil}
+	narrow, err := yaml.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(narrow)
+}
