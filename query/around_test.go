@@ -111,11 +111,11 @@ func TestWindowsOfOneShardShareACommand(t *testing.T) {
 	if err := s.lanes.ask(t.Context(), []*read{first, wrong, second}); err != nil {
 		t.Fatal(err)
 	}
-	if reply, ok := wrong.replies[0].(string); !ok || !strings.Contains(reply, "WRONGTYPE") {
-		t.Errorf("of the broken board is told %v", wrong.replies[0])
+	if p, err := s.part(wrong, leaderboard.Descending); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("of the broken board is told %+v, %v", p, err)
 	}
 	for r, want := range map[*read]string{first: "0 [3] of 3", second: "1 [2 1] of 3"} {
-		p, err := parseAround(r.replies[0], leaderboard.Descending)
+		p, err := s.part(r, leaderboard.Descending)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,8 +60,7 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 }
 
 func TestOneBrokenBoardFailsNoOtherOfItsShard(t *testing.T) {
-	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
-	t.Cleanup(func() { _ = client.Close() })
+	client, s := storedBoards(t)
 	layout := leaderboard.Layout{Generation: 1, Shards: 1}
 	whole, broken := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}, leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
 	member := leaderboard.Member(1000, 7)
@@ -70,15 +69,20 @@ func TestOneBrokenBoardFailsNoOtherOfItsShard(t *testing.T) {
 	}
 	client.ZAdd(t.Context(), layout.RankKey(whole), redis.Z{Score: 5, Member: member[:]})
 	client.Set(t.Context(), layout.RankKey(broken), "no sorted set", 0)
-	reads := standingReads(layout, []leaderboard.Board{broken, whole}, 7)
-	if err := newLanes(client, time.Minute).ask(t.Context(), []*read{&reads[0].read}); err != nil {
+	reads := []*read{
+		boardRead(standingsScript, layout, whole, memberArgs(7)), boardRead(standingsScript, layout, broken, memberArgs(7)),
+		boardRead(standingsScript, layout, whole, memberArgs(8)),
+	}
+	if err := s.lanes.ask(t.Context(), reads); err != nil {
 		t.Fatal(err)
 	}
-	if reply, ok := reads[0].replies[0].(string); !ok || !strings.Contains(reply, "WRONGTYPE") {
-		t.Errorf("of the broken board is told %v", reads[0].replies[0])
+	if st, err := s.standing(reads[1], leaderboard.Descending, 7); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("of the broken board is told %+v, %v", st, err)
 	}
-	st, err := parseStanding(reads[0].replies[1], leaderboard.Descending, 7)
-	if err != nil || st == nil || st.rank != 1 || st.entry.Value != 5 {
+	if st, err := s.standing(reads[0], leaderboard.Descending, 7); err != nil || st == nil || st.rank != 1 || st.entry.Value != 5 {
 		t.Errorf("of the other board is told %+v, %v", st, err)
+	}
+	if st, err := s.standing(reads[2], leaderboard.Descending, 8); err != nil || st != nil {
+		t.Errorf("of a user who is not on it is told %+v, %v", st, err)
 	}
 }
