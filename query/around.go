@@ -82,7 +82,7 @@ func (s *Server) aroundUser(c *call) ([]byte, error) {
 		return nil, err
 	}
 	window, warnings := p.window.capped()
-	page, err := s.store.around(c.ctx, c.view.layout, board.board(), board.target.Order, p.user, window)
+	page, err := s.store.around(c.ctx, c.view.layout, board.board(), c.view.order, p.user, window)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ var aroundScript = newScript(4, 2, `
 
 // around reads the entries about the user's; there are none when the user is not on
 // the board. For the order see [store.page].
-func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order leaderboard.Order, user leaderboard.UserID, w window) (page, error) {
+func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order orderOf, user leaderboard.UserID, w window) (page, error) {
 	r := aroundRead(l, b, user, w)
 	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
 		return page{}, s.failed("read around a user", err)
@@ -128,7 +128,7 @@ func aroundRead(l leaderboard.Layout, b leaderboard.Board, user leaderboard.User
 }
 
 // part is what the read found.
-func (s *store) part(r *read, order leaderboard.Order) (page, error) {
+func (s *store) part(r *read, order orderOf) (page, error) {
 	about, err := s.about(r, order)
 	if err != nil {
 		return page{}, err

@@ -48,9 +48,9 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 		return nil, nil, s.failed("read the standings of a user", err)
 	}
 	standings := make([]*standing, len(boards))
-	for i, b := range boards {
+	for i := range boards {
 		var err error
-		if standings[i], err = s.standing(reads[i], order(b), user); err != nil {
+		if standings[i], err = s.standing(reads[i], order, user); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -63,7 +63,7 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 }
 
 // standing is what the read found, nil where the user is not on the board.
-func (s *store) standing(r *read, order leaderboard.Order, user leaderboard.UserID) (*standing, error) {
+func (s *store) standing(r *read, order orderOf, user leaderboard.UserID) (*standing, error) {
 	about, err := s.about(r, order)
 	if err != nil {
 		return nil, err
@@ -103,9 +103,9 @@ type boardState struct {
 	order  leaderboard.Order
 }
 
-// about is the state of the board that was read. The order is the catalog's, see
-// [store.page]. The error is also that of any part of the reading.
-func (s *store) about(r *read, order leaderboard.Order) (boardState, error) {
+// about is the state of the board that was read. The error is also that of any part
+// of the reading.
+func (s *store) about(r *read, order orderOf) (boardState, error) {
 	for _, replies := range [...][]any{r.about, r.replies} {
 		for _, reply := range replies {
 			if err, failed := reply.(error); failed {
@@ -116,12 +116,13 @@ func (s *store) about(r *read, order leaderboard.Order) (boardState, error) {
 	syncText, _ := r.about[0].(string)
 	ruleText, _ := r.about[1].(string)
 	total, _ := r.about[2].(int64)
-	if rule, err := leaderboard.ParseRule(ruleText); err == nil {
-		order = rule.Order
+	rule, err := leaderboard.ParseRule(ruleText)
+	if err != nil {
+		rule.Order = order(r.board)
 	}
 	synced, err := parseSync(total, syncText)
 	if err != nil {
 		return boardState{}, fmt.Errorf("board %s: %w", r.board, err)
 	}
-	return boardState{total: total, synced: synced, order: order}, nil
+	return boardState{total: total, synced: synced, order: rule.Order}, nil
 }
