@@ -38,6 +38,11 @@ func (b Board) append(buf []byte) []byte {
 	return strconv.AppendInt(buf, int64(b.Period), 10)
 }
 
+// Compare orders boards by their ids.
+func (b Board) Compare(other Board) int {
+	return cmp.Or(cmp.Compare(b.Org, other.Org), cmp.Compare(b.Group, other.Group), cmp.Compare(b.Rule, other.Rule), cmp.Compare(b.Period, other.Period))
+}
+
 // ParseBoard is the inverse of [Board.String].
 func ParseBoard(s string) (Board, error) {
 	parts := strings.Split(s, ":")
@@ -98,14 +103,13 @@ func (r Rule) String() string {
 
 // ParseRule is the inverse of [Rule.String].
 func ParseRule(s string) (Rule, error) {
-	words := strings.Split(s, " ")
-	if len(words) != 4 {
-		return Rule{}, fmt.Errorf("rule %q is not aggregate, order, start, end", s)
-	}
-	start, startErr := strconv.ParseInt(words[2], 10, 64)
-	end, endErr := strconv.ParseInt(words[3], 10, 64)
+	aggregate, rest, _ := strings.Cut(s, " ")
+	order, rest, _ := strings.Cut(rest, " ")
+	startText, endText, _ := strings.Cut(rest, " ")
+	start, startErr := strconv.ParseInt(startText, 10, 64)
+	end, endErr := strconv.ParseInt(endText, 10, 64)
 	if err := cmp.Or(startErr, endErr); err != nil {
 		return Rule{}, fmt.Errorf("rule %q is not aggregate, order, start, end: %w", s, err)
 	}
-	return Rule{Aggregate: Aggregate(words[0]), Order: Order(words[1]), Start: Millis(start), End: Millis(end)}, nil
+	return Rule{Aggregate: Aggregate(aggregate), Order: Order(order), Start: Millis(start), End: Millis(end)}, nil
 }

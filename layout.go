@@ -125,12 +125,18 @@ func (l Layout) SeenHalfKey(shard, partition, half int) string {
 }
 
 func (l Layout) boardKey(kind string, b Board) string {
-	board := b.append(make([]byte, 0, 48))
-	return l.key(l.shardOf(board), kind+string(board))
+	key := append(l.prefix(make([]byte, 0, 96), l.Shard(b)), kind...)
+	return string(b.append(key))
 }
 
 func (l Layout) key(shard int, rest string) string {
-	return "lb:{" + strconv.Itoa(l.Generation) + "." + strconv.Itoa(shard) + "}:" + rest
+	return string(append(l.prefix(make([]byte, 0, 96), shard), rest...))
+}
+
+func (l Layout) prefix(key []byte, shard int) []byte {
+	key = strconv.AppendInt(append(key, "lb:{"...), int64(l.Generation), 10)
+	key = strconv.AppendInt(append(key, '.'), int64(shard), 10)
+	return append(key, "}:"...)
 }
 
 const (

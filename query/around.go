@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -81,7 +82,7 @@ func (s *Server) aroundUser(c *call) ([]byte, error) {
 		return nil, err
 	}
 	window, warnings := p.window.capped()
-	page, err := s.store.around(c.ctx, c.view.layout, board.board(), board.target.Order, p.user, window)
+	page, err := s.store.around(c.ctx, c.view.layout, board.board(), c.view.order, p.user, window)
 	if err != nil {
 		return nil, err
 	}
@@ -98,87 +99,53 @@ func (s *Server) aroundUser(c *call) ([]byte, error) {
 	return c.buffer, nil
 }
 
-// aroundScript finds members from their times, and with them the entries about
-// their places, on boards of one shard. KEYS: boards, rules, then rank and users of
-// each item; ARGV: of each item the user's field, the user's half of the member, the
-// board, and how many entries before and after. In place of what it tells of an item
-// there is the text of the error where reading failed.
-var aroundScript = newScript(`
-local boards = {}
-for i = 3, #ARGV, 5 do boards[(i + 2) / 5] = ARGV[i] end
-local synced = redis.call('HMGET', KEYS[1], unpack(boards))
-local rules = redis.call('HMGET', KEYS[2], unpack(boards))
-local function around(i)
-  local rank, users = KEYS[2 * i + 1], KEYS[2 * i + 2]
-  local field, half, before, after = ARGV[5 * i - 4], ARGV[5 * i - 3], ARGV[5 * i - 1], ARGV[5 * i]
-  local time = redis.call('HGET', users, field)
-  local place = time and redis.call('ZREVRANK', rank, time .. half)
-  local first, entries = 0, {}
-  if place then
-    first = math.max(0, place - before)
-    entries = redis.call('ZREVRANGE', rank, first, place + after, 'WITHSCORES')
-  end
-  return {first, entries, redis.call('ZCARD', rank), synced[i], rules[i]}
-end
-local windows, _ = {}
-for i = 1, #boards do _, windows[i] = pcall(around, i) end
-return windows`)
+// aroundScript finds a user's member from its time, and with it the entries about its
+// place. The arguments are the user's field and half of the member, and how many
+// entries before and after; the replies how many entries are ahead, and the entries,
+// nil where the user is not on the board.
+var aroundScript = newScript(4, 2, `
+    local entries = call('HGET', users, ARGV[a])
+    if type(entries) == 'string' then entries = call('ZREVRANK', rank, entries .. ARGV[a + 1]) end
+    told[n + 1] = 0
+    if type(entries) == 'number' then
+      told[n + 1] = math.max(0, entries - ARGV[a + 2])
+      entries = call('ZREVRANGE', rank, told[n + 1], entries + ARGV[a + 3], 'WITHSCORES')
+    end
+    told[n + 2] = entries`)
 
 // around reads the entries about the user's; there are none when the user is not on
 // the board. For the order see [store.page].
-func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order leaderboard.Order, user leaderboard.UserID, w window) (page, error) {
+func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order orderOf, user leaderboard.UserID, w window) (page, error) {
 	r := aroundRead(l, b, user, w)
 	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
 		return page{}, s.failed("read around a user", err)
 	}
-	if text, failed := r.replies[0].(string); failed {
-		return page{}, s.failed("read around a user on board "+b.String(), scriptError(text))
-	}
-	p, err := parseAround(r.replies[0], order)
-	if err != nil {
-		return page{}, fmt.Errorf("board %s: %w", b, err)
-	}
-	return p, nil
+	return s.part(r, order)
 }
 
 func aroundRead(l leaderboard.Layout, b leaderboard.Board, user leaderboard.UserID, w window) *read {
-	shard, member := l.Shard(b), leaderboard.Member(0, user)
-	return &read{
-		command: commandHead{aroundScript, l.BoardsKey(shard), l.RulesKey(shard)},
-		items:   1,
-		keys:    []any{l.RankKey(b), l.UsersKey(b)},
-		args:    []any{leaderboard.UserField(user), member[leaderboard.MemberTimeSize:], b.String(), w.before, w.after},
-	}
+	return boardRead(aroundScript, l, b, append(memberArgs(user), w.before, w.after))
 }
 
-// parseAround reads what the script tells of one board.
-func parseAround(reply any, order leaderboard.Order) (page, error) {
-	fields, _ := reply.([]any)
-	if len(fields) != 5 {
-		return page{}, fmt.Errorf("a part of a board has %d fields, not 5", len(fields))
+// part is what the read found.
+func (s *store) part(r *read, order orderOf) (page, error) {
+	about, err := s.about(r, order)
+	if err != nil {
+		return page{}, err
 	}
-	var p page
-	p.ahead, _ = fields[0].(int64)
-	entries, _ := fields[1].([]any)
-	p.total, _ = fields[2].(int64)
-	sync, _ := fields[3].(string)
-	ruleText, _ := fields[4].(string)
-	if rule, err := leaderboard.ParseRule(ruleText); err == nil {
-		order = rule.Order
-	}
+	p := page{total: about.total, synced: about.synced}
+	p.ahead, _ = r.replies[0].(int64)
+	entries, _ := r.replies[1].([]any)
 	p.entries = make([]leaderboard.Entry, len(entries)/2)
 	for i := range p.entries {
 		member, _ := entries[2*i].(string)
 		scoreText, _ := entries[2*i+1].(string)
-		score, err := strconv.ParseFloat(scoreText, 64)
-		if err != nil {
-			return page{}, err
+		score, scoreErr := strconv.ParseFloat(scoreText, 64)
+		entry, entryErr := parseEntry(member, score, about.order)
+		if err := cmp.Or(scoreErr, entryErr); err != nil {
+			return page{}, fmt.Errorf("board %s: %w", r.board, err)
 		}
-		if p.entries[i], err = parseEntry(member, score, order); err != nil {
-			return page{}, err
-		}
+		p.entries[i] = entry
 	}
-	var err error
-	p.synced, err = parseSync(p.total, sync)
-	return p, err
+	return p, nil
 }

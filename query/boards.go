@@ -115,7 +115,7 @@ func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []l
 
 // profilesRead asks for the records of users of an organisation.
 func profilesRead(org leaderboard.OrgID, users []any) *read {
-	return &read{command: commandHead{key: leaderboard.ProfilesKey(org)}, items: len(users), args: users}
+	return &read{command: commandHead{org: org}, args: users}
 }
 
 // attributes are the values of the fields in each record.

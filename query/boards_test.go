@@ -22,6 +22,8 @@ func storedBoards(t *testing.T) (*redis.Client, *store) {
 	return client, &store{redis: client, lanes: newLanes(client, time.Minute), log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, func() float64 { return 0 })}
 }
 
+func descending(leaderboard.Board) leaderboard.Order { return leaderboard.Descending }
+
 func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	client, s := storedBoards(t)
 	layout := leaderboard.Layout{Generation: 1, Shards: 2}
@@ -34,7 +36,6 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 	client.HSet(t.Context(), layout.BoardsKey(layout.Shard(b)), b.String(), 5000)
 	client.HSet(t.Context(), leaderboard.ProfilesKey(1), 300, "not a profile")
 
-	descending := func(leaderboard.Board) leaderboard.Order { return leaderboard.Descending }
 	none := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
 	standings, attributes, err := s.standings(t.Context(), layout, []leaderboard.Board{none, b}, descending, 300, []leaderboard.OrgID{1})
 	if err != nil {
@@ -60,8 +61,7 @@ func TestReadsRunOnTheEmbeddedStore(t *testing.T) {
 }
 
 func TestOneBrokenBoardFailsNoOtherOfItsShard(t *testing.T) {
-	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
-	t.Cleanup(func() { _ = client.Close() })
+	client, s := storedBoards(t)
 	layout := leaderboard.Layout{Generation: 1, Shards: 1}
 	whole, broken := leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 4}, leaderboard.Board{Org: 1, Group: 2, Rule: 3, Period: 5}
 	member := leaderboard.Member(1000, 7)
@@ -70,15 +70,20 @@ func TestOneBrokenBoardFailsNoOtherOfItsShard(t *testing.T) {
 	}
 	client.ZAdd(t.Context(), layout.RankKey(whole), redis.Z{Score: 5, Member: member[:]})
 	client.Set(t.Context(), layout.RankKey(broken), "no sorted set", 0)
-	reads := standingReads(layout, []leaderboard.Board{broken, whole}, 7)
-	if err := newLanes(client, time.Minute).ask(t.Context(), []*read{&reads[0].read}); err != nil {
+	reads := []*read{
+		boardRead(standingsScript, layout, whole, memberArgs(7)), boardRead(standingsScript, layout, broken, memberArgs(7)),
+		boardRead(standingsScript, layout, whole, memberArgs(8)),
+	}
+	if err := s.lanes.ask(t.Context(), reads); err != nil {
 		t.Fatal(err)
 	}
-	if reply, ok := reads[0].replies[0].(string); !ok || !strings.Contains(reply, "WRONGTYPE") {
-		t.Errorf("of the broken board is told %v", reads[0].replies[0])
+	if st, err := s.standing(reads[1], descending, 7); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("of the broken board is told %+v, %v", st, err)
 	}
-	st, err := parseStanding(reads[0].replies[1], leaderboard.Descending, 7)
-	if err != nil || st == nil || st.rank != 1 || st.entry.Value != 5 {
+	if st, err := s.standing(reads[0], descending, 7); err != nil || st == nil || st.rank != 1 || st.entry.Value != 5 {
 		t.Errorf("of the other board is told %+v, %v", st, err)
+	}
+	if st, err := s.standing(reads[2], descending, 8); err != nil || st != nil {
+		t.Errorf("of a user who is not on it is told %+v, %v", st, err)
 	}
 }

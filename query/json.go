@@ -75,19 +75,34 @@ func appendValue(b []byte, name string, v leaderboard.Value) []byte {
 	return b
 }
 
-// The two forms of a time: as the organisation reads it, and RFC 3339 in UTC.
-const (
-	localLayout = `"2006-01-02T15:04:05.000MST"`
-	isoLayout   = `"2006-01-02T15:04:05.000Z07:00"`
-)
+// The two forms of a time: as the organisation reads it, 2006-01-02T15:04:05.000MST,
+// and RFC 3339 in UTC.
 
 func appendLocal(b []byte, name string, m leaderboard.Millis, zone *time.Location) []byte {
-	return m.Time().In(zone).AppendFormat(append(b, name...), localLayout)
+	t := m.Time().In(zone)
+	return t.AppendFormat(appendClock(append(b, name...), t), `MST"`)
 }
 
 func appendISO(b []byte, name string, m leaderboard.Millis) []byte {
-	return m.Time().AppendFormat(append(b, name...), isoLayout)
+	return append(appendClock(append(b, name...), m.Time()), `Z"`...)
 }
+
+// appendClock appends all of a time but its zone. time.AppendFormat would read the
+// layout every time, and there are two times for every user of an answer.
+func appendClock(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = strconv.AppendInt(append(b, '"'), int64(year), 10)
+	b = appendTwo(append(b, '-'), int(month))
+	b = appendTwo(append(b, '-'), day)
+	b = appendTwo(append(b, 'T'), hour)
+	b = appendTwo(append(b, ':'), minute)
+	b = appendTwo(append(b, ':'), second)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return appendTwo(append(b, '.', byte('0'+ms/100)), ms%100)
+}
+
+func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 // appendList appends an array, which is [] when there is nothing in it.
 func appendList[E any](b []byte, name string, list []E, element func([]byte, E) []byte) []byte {

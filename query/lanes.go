@@ -2,7 +2,7 @@ package query
 
 import (
 	"context"
-	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -27,38 +27,11 @@ const (
 	maxPipelines = 2
 	// maxPipelineItems are in a pipeline, but for the last request's.
 	maxPipelineItems = 1000
-	// maxCommandItems are in a command, but for the last request's: all of Redis
-	// waits while it answers one.
-	maxCommandItems = 100
 )
 
 func newLanes(client redis.UniversalClient, timeout time.Duration) *lanes {
 	return &lanes{client: client, timeout: timeout, byNode: map[string]*lane{}}
 }
-
-// read asks for some items of which one command can answer many.
-type read struct {
-	command commandHead
-	items   int
-	// keys and args are those of the items, as many for each.
-	keys, args []any
-	// replies has one for each item, unless there is an error.
-	replies []any
-	err     error
-}
-
-// commandHead is what the reads have in common that a command may answer together:
-// HMGET of a hash or, with a script, what that tells for two keys of a slot.
-type commandHead struct {
-	script      *script
-	key, second string
-}
-
-// script only reads. It answers with an array of an element for each item, and does
-// not fail for what is wrong with one of them: others may ask for the rest.
-type script struct{ hash, source string }
-
-func newScript(source string) *script { return &script{redis.NewScript(source).Hash(), source} }
 
 // ask waits until all reads have their replies. The error is the first of theirs,
 // or ctx's when that ends first; the reads are not to be looked at then. Reads of
@@ -93,7 +66,7 @@ type parcel struct {
 func (l *lanes) load(ctx context.Context, reads []*read) []*parcel {
 	var parcels []*parcel
 	for _, r := range reads {
-		lane := l.of(ctx, r.command.key)
+		lane := l.of(ctx, r.command)
 		i := 0
 		for i < len(parcels) && parcels[i].lane != lane {
 			i++
@@ -109,12 +82,12 @@ func (l *lanes) load(ctx context.Context, reads []*read) []*parcel {
 	return parcels
 }
 
-// of is the lane of the node that has the key. Where the nodes are not known the
-// client will say so when it is asked.
-func (l *lanes) of(ctx context.Context, key string) *lane {
+// of is the lane of the node that has the command's keys. Where the nodes are not
+// known the client will say so when it is asked.
+func (l *lanes) of(ctx context.Context, head commandHead) *lane {
 	node := ""
 	if cluster, ok := l.client.(*redis.ClusterClient); ok {
-		if master, err := cluster.MasterForKey(ctx, key); err == nil {
+		if master, err := cluster.MasterForKey(ctx, head.key()); err == nil {
 			node = master.Options().Addr
 		}
 	}
@@ -146,9 +119,15 @@ func (l *lane) add(p *parcel) {
 	}
 }
 
-// run sends pipelines until nobody waits any more.
+// run sends pipelines until nobody waits any more. Before each it lets those run who
+// can: some are about to ask, and the more go together, the less each of them costs.
 func (l *lane) run() {
-	for parcels := l.take(); parcels != nil; parcels = l.take() {
+	for {
+		runtime.Gosched()
+		parcels := l.take()
+		if parcels == nil {
+			return
+		}
 		l.send(parcels)
 	}
 }
@@ -167,7 +146,7 @@ func (l *lane) take() []*parcel {
 			continue
 		}
 		for _, r := range p.reads {
-			items += r.items
+			items += r.items()
 		}
 		taken = append(taken, p)
 	}
@@ -209,70 +188,4 @@ func (l *lane) exec(ctx context.Context, commands []*command, inFull bool) {
 		_ = pipe.Process(ctx, c.cmd) // only queues
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
-}
-
-// command is some reads of one head.
-type command struct {
-	head  commandHead
-	reads []*read
-	items int
-	cmd   *redis.Cmd
-}
-
-// gather makes as few commands as it may of all reads of the parcels.
-func gather(parcels []*parcel) []*command {
-	var commands []*command
-	latest := map[commandHead]*command{}
-	for _, p := range parcels {
-		for _, r := range p.reads {
-			c := latest[r.command]
-			if c == nil || c.items >= maxCommandItems {
-				c = &command{head: r.command}
-				latest[r.command] = c
-				commands = append(commands, c)
-			}
-			c.reads = append(c.reads, r)
-			c.items += r.items
-		}
-	}
-	return commands
-}
-
-func (c *command) args(inFull bool) []any {
-	args := make([]any, 0, 5+5*c.items)
-	switch {
-	case c.head.script == nil:
-		args = append(args, "hmget", c.head.key)
-	case inFull:
-		args = append(args, "eval_ro", c.head.script.source)
-	default:
-		args = append(args, "evalsha_ro", c.head.script.hash)
-	}
-	if c.head.script != nil {
-		count := len(args)
-		args = append(args, 0, c.head.key, c.head.second)
-		for _, r := range c.reads {
-			args = append(args, r.keys...)
-		}
-		args[count] = len(args) - count - 1
-	}
-	for _, r := range c.reads {
-		args = append(args, r.args...)
-	}
-	return args
-}
-
-// deliver gives every read its part of the reply.
-func (c *command) deliver() {
-	replies, _ := c.cmd.Val().([]any)
-	err := c.cmd.Err()
-	if err == nil && len(replies) != c.items {
-		err = fmt.Errorf("redis told of %d items, not of %d", len(replies), c.items)
-	}
-	for _, r := range c.reads {
-		if r.err = err; err != nil {
-			continue
-		}
-		r.replies, replies = replies[:r.items], replies[r.items:]
-	}
 }

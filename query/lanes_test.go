@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"leaderboard"
 )
 
 // slowRedis takes pipelines, and replies when it is let go: to each item with the
@@ -39,25 +41,32 @@ func (r *slowRedis) ProcessPipelineHook(redis.ProcessPipelineHook) redis.Process
 	return func(_ context.Context, cmds []redis.Cmder) error {
 		var commands []string
 		for _, cmd := range cmds {
-			commands = append(commands, strings.Trim(fmt.Sprint(cmd.Args()), "[]"))
+			commands = append(commands, strings.ReplaceAll(strings.Trim(fmt.Sprint(cmd.Args()), "[]"), profilesPrefix, "org"))
 		}
 		r.pipelines.add(commands)
 		<-r.goOn
 		for _, cmd := range cmds {
 			args := cmd.Args()
-			if args[1] == "broken" {
+			key := args[1].(string)
+			if key == leaderboard.ProfilesKey(brokenOrg) {
 				cmd.SetErr(errBroken)
 				continue
 			}
 			var replies []any
 			for _, item := range args[2:] {
-				replies = append(replies, fmt.Sprint(args[1], item))
+				replies = append(replies, fmt.Sprintf("%s/%v", strings.TrimPrefix(key, profilesPrefix), item))
 			}
 			cmd.(*redis.Cmd).SetVal(replies)
 		}
 		return nil
 	}
 }
+
+const (
+	profilesPrefix = "lb:{profiles}:"
+	// brokenOrg is an organisation whose profiles cannot be read.
+	brokenOrg leaderboard.OrgID = 3
+)
 
 var errBroken = errors.New("broken")
 
@@ -72,10 +81,6 @@ func newSlowRedis(t *testing.T) (*slowRedis, *lanes) {
 // DialHook and ProcessHook are not used: only pipelines are sent.
 func (r *slowRedis) DialHook(next redis.DialHook) redis.DialHook          { return next }
 func (r *slowRedis) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-
-func hashRead(key string, items ...any) *read {
-	return &read{command: commandHead{key: key}, items: len(items), args: items}
-}
 
 // asked is what came of the calls of a lanes' ask.
 type asked struct {
@@ -104,12 +109,12 @@ func TestReadsShareThePipelineThatGoesAfterThem(t *testing.T) {
 		r, l := newSlowRedis(t)
 		a := asked{answers: map[string]string{}}
 		cancelled, cancel := context.WithCancel(t.Context())
-		a.ask(t.Context(), l, "first", hashRead("a", 1))
-		a.ask(t.Context(), l, "second", hashRead("a", 2))
-		a.ask(t.Context(), l, "third", hashRead("a", 3, 4), hashRead("b", 5))
-		a.ask(t.Context(), l, "fourth", hashRead("broken", 6))
-		a.ask(cancelled, l, "fifth", hashRead("a", 7))
-		a.ask(t.Context(), l, "sixth", hashRead("b", 8), hashRead("a", 9))
+		a.ask(t.Context(), l, "first", profilesRead(1, []any{1}))
+		a.ask(t.Context(), l, "second", profilesRead(1, []any{2}))
+		a.ask(t.Context(), l, "third", profilesRead(1, []any{3, 4}), profilesRead(2, []any{5}))
+		a.ask(t.Context(), l, "fourth", profilesRead(brokenOrg, []any{6}))
+		a.ask(cancelled, l, "fifth", profilesRead(1, []any{7}))
+		a.ask(t.Context(), l, "sixth", profilesRead(2, []any{8}), profilesRead(1, []any{9}))
 		cancel()
 		synctest.Wait()
 		if want := map[string]string{"fifth": "context canceled"}; !maps.Equal(a.answers, want) {
@@ -119,13 +124,13 @@ func TestReadsShareThePipelineThatGoesAfterThem(t *testing.T) {
 			r.goOn <- struct{}{}
 			synctest.Wait()
 		}
-		pipelines := [][]string{{"hmget a 1"}, {"hmget a 2"}, {"hmget a 3 4 9", "hmget b 5 8", "hmget broken 6"}}
+		pipelines := [][]string{{"hmget org1 1"}, {"hmget org1 2"}, {"hmget org1 3 4 9", "hmget org2 5 8", "hmget org3 6"}}
 		if !reflect.DeepEqual(r.pipelines.all, pipelines) {
 			t.Errorf("the pipelines were %q, want %q", r.pipelines.all, pipelines)
 		}
 		want := map[string]string{
-			"first": "[a1]", "second": "[a2]", "third": "[a3 a4][b5]", "fourth": "broken",
-			"fifth": "context canceled", "sixth": "[b8][a9]",
+			"first": "[1/1]", "second": "[1/2]", "third": "[1/3 1/4][2/5]", "fourth": "broken",
+			"fifth": "context canceled", "sixth": "[2/8][1/9]",
 		}
 		if !maps.Equal(a.answers, want) {
 			t.Errorf("answers %v, want %v", a.answers, want)
@@ -139,14 +144,14 @@ func TestCommandsAndPipelinesHaveAnEnd(t *testing.T) {
 		r, l := newSlowRedis(t)
 		a := asked{answers: map[string]string{}}
 		for i := range requests {
-			a.ask(t.Context(), l, fmt.Sprint(i), hashRead("a", slices.Repeat([]any{i}, items)...))
+			a.ask(t.Context(), l, fmt.Sprint(i), profilesRead(1, slices.Repeat([]any{i}, items)))
 		}
 		for len(a.answers) < requests {
 			r.goOn <- struct{}{}
 			synctest.Wait()
 		}
 		for i := range requests {
-			if got, want := a.answers[fmt.Sprint(i)], "["+strings.TrimSpace(strings.Repeat(fmt.Sprintf("a%d ", i), items))+"]"; got != want {
+			if got, want := a.answers[fmt.Sprint(i)], "["+strings.TrimSpace(strings.Repeat(fmt.Sprintf("1/%d ", i), items))+"]"; got != want {
 				t.Errorf("request %d is answered %s", i, got)
 			}
 		}
@@ -161,4 +166,30 @@ func TestCommandsAndPipelinesHaveAnEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestACommandNamesABoardOnce(t *testing.T) {
+	layout := leaderboard.Layout{Generation: 1, Shards: 1}
+	board := func(rule leaderboard.TargetRuleID) leaderboard.Board {
+		return leaderboard.Board{Org: 1, Group: 2, Rule: rule, Period: 4}
+	}
+	ask := func(rule leaderboard.TargetRuleID, arg string) *read {
+		return boardRead(standingsScript, layout, board(rule), []any{arg, arg})
+	}
+	commands := gather([]*parcel{{reads: []*read{ask(8, "a"), ask(7, "b")}}, {reads: []*read{ask(8, "c"), profilesRead(1, []any{5})}}})
+	var got []string
+	for _, c := range commands {
+		got = append(got, fmt.Sprint(c.args(false)...))
+	}
+	want := []string{
+		fmt.Sprint(
+			"evalsha_ro", standingsScript.hash, 6, "lb:{1.0}:boards", "lb:{1.0}:rules",
+			"lb:{1.0}:rank:1:2:7:4", "lb:{1.0}:users:1:2:7:4", "lb:{1.0}:rank:1:2:8:4", "lb:{1.0}:users:1:2:8:4",
+			"1:2:7:4", "1:2:8:4", 1, "b", "b", 2, "a", "a", "c", "c",
+		),
+		fmt.Sprint("hmget", "lb:{profiles}:1", 5),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the commands are %q, want %q", got, want)
+	}
 }

@@ -66,7 +66,7 @@ func (v *view) find(asked *rankItems, orgs scope, now leaderboard.Millis) ([]lea
 		return v.current(orgs.ids(), now), nil
 	}
 	warnings := asked.warnings
-	var boards []leaderboard.Board
+	boards := make([]leaderboard.Board, 0, len(asked.items))
 	for _, item := range asked.items {
 		board, warning := item.find(v.catalog, now)
 		if warning != "" {

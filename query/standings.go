@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -17,36 +18,16 @@ type standing struct {
 	synced *leaderboard.Millis
 }
 
-// standingsScript finds members from their times, and with them their places and
-// scores, on boards of one shard. KEYS: boards, rules, then rank and users of each
-// item; ARGV: of each item the user's field, the user's half of the member, and the
-// board. In place of a standing there is false where the user is not on the board, and
-// the text of the error where reading failed.
-var standingsScript = newScript(`
-local boards = {}
-for i = 3, #ARGV, 3 do boards[i / 3] = ARGV[i] end
-local synced = redis.call('HMGET', KEYS[1], unpack(boards))
-local rules = redis.call('HMGET', KEYS[2], unpack(boards))
-local totals = {}
-local function standing(i)
-  local rank, users = KEYS[2 * i + 1], KEYS[2 * i + 2]
-  local time = redis.call('HGET', users, ARGV[3 * i - 2])
-  if not time then return false end
-  local member = time .. ARGV[3 * i - 1]
-  totals[rank] = totals[rank] or redis.call('ZCARD', rank)
-  return {redis.call('ZREVRANK', rank, member), redis.call('ZSCORE', rank, member), time, totals[rank], synced[i], rules[i]}
-end
-local standings, _ = {}
-for i = 1, #boards do _, standings[i] = pcall(standing, i) end
-return standings`)
-
-// scriptError is an error that the script tells in place of a standing.
-type scriptError string
-
-func (e scriptError) Error() string { return string(e) }
-
-// RedisError makes it one of the errors with which Redis replies.
-func (e scriptError) RedisError() {}
+// standingsScript finds a user's member from its time, and with it its place and score.
+// The arguments are the user's field and half of the member; the replies time, place
+// and score, nil where the user is not on the board.
+var standingsScript = newScript(2, 3, `
+    local time = call('HGET', users, ARGV[a])
+    told[n + 1], told[n + 2], told[n + 3] = time, false, false
+    if type(time) == 'string' then
+      local member = time .. ARGV[a + 1]
+      told[n + 2], told[n + 3] = call('ZREVRANK', rank, member), call('ZSCORE', rank, member)
+    end`)
 
 // orderOf is a board's order as the catalog has it, see [store.page].
 type orderOf func(leaderboard.Board) leaderboard.Order
@@ -55,30 +36,25 @@ type orderOf func(leaderboard.Board) leaderboard.Order
 // and the values of rankFields: those of the first organisation that has a profile
 // of the user. All in one round trip, or two when a Redis has not seen the script yet.
 func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []leaderboard.Board, order orderOf, user leaderboard.UserID, orgs []leaderboard.OrgID) ([]*standing, []string, error) {
-	ofBoards, ofOrgs := standingReads(l, boards, user), make([]*read, len(orgs))
-	reads := make([]*read, 0, len(ofBoards)+len(orgs))
-	for _, r := range ofBoards {
-		reads = append(reads, &r.read)
+	reads := make([]*read, 0, len(boards)+len(orgs))
+	known := memberArgs(user)
+	for _, b := range boards {
+		reads = append(reads, boardRead(standingsScript, l, b, known))
 	}
-	for i, org := range orgs {
-		ofOrgs[i] = profilesRead(org, []any{int64(user)})
+	for _, org := range orgs {
+		reads = append(reads, profilesRead(org, []any{int64(user)}))
 	}
-	if err := s.lanes.ask(ctx, append(reads, ofOrgs...)); err != nil {
+	if err := s.lanes.ask(ctx, reads); err != nil {
 		return nil, nil, s.failed("read the standings of a user", err)
 	}
 	standings := make([]*standing, len(boards))
-	for _, r := range ofBoards {
-		for k, i := range r.boards {
-			var err error
-			if text, failed := r.replies[k].(string); failed {
-				return nil, nil, s.failed("read a standing on board "+boards[i].String(), scriptError(text))
-			}
-			if standings[i], err = parseStanding(r.replies[k], order(boards[i]), user); err != nil {
-				return nil, nil, fmt.Errorf("board %s: %w", boards[i], err)
-			}
+	for i := range boards {
+		var err error
+		if standings[i], err = s.standing(reads[i], order, user); err != nil {
+			return nil, nil, err
 		}
 	}
-	for _, r := range ofOrgs {
+	for _, r := range reads[len(boards):] {
 		if record, found := r.replies[0].(string); found {
 			return standings, s.attributesOf(rankFields, record), nil
 		}
@@ -86,71 +62,67 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 	return standings, rankFields.missing, nil
 }
 
-// standingRead is about some boards of one shard; boards has where they stand
-// among those asked for.
-type standingRead struct {
-	read
-	boards []int
+// standing is what the read found, nil where the user is not on the board.
+func (s *store) standing(r *read, order orderOf, user leaderboard.UserID) (*standing, error) {
+	about, err := s.about(r, order)
+	if err != nil {
+		return nil, err
+	}
+	place, isPlaced := r.replies[1].(int64)
+	if !isPlaced {
+		return nil, nil
+	}
+	timeText, _ := r.replies[0].(string)
+	time, timeErr := leaderboard.ParseMemberTime(timeText)
+	scoreText, _ := r.replies[2].(string)
+	score, scoreErr := strconv.ParseFloat(scoreText, 64)
+	if err := cmp.Or(timeErr, scoreErr); err != nil {
+		return nil, fmt.Errorf("board %s: %w", r.board, err)
+	}
+	entry := leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, about.order), LastActivity: time}
+	return &standing{entry: entry, rank: place + 1, total: about.total, synced: about.synced}, nil
 }
 
-// standingReads divides the boards into what a command may be asked for.
-func standingReads(l leaderboard.Layout, boards []leaderboard.Board, user leaderboard.UserID) []*standingRead {
-	reads := make([]*standingRead, 0, min(len(boards), l.Shards))
-	latest := make(map[int]*standingRead, cap(reads))
-	var field, half any
-	if len(boards) > 0 {
-		member := leaderboard.Member(0, user)
-		field, half = leaderboard.UserField(user), member[leaderboard.MemberTimeSize:]
-	}
-	for i, b := range boards {
-		shard := l.Shard(b)
-		r := latest[shard]
-		if r == nil || r.items == maxCommandItems {
-			r = &standingRead{read: read{command: commandHead{standingsScript, l.BoardsKey(shard), l.RulesKey(shard)}}}
-			latest[shard] = r
-			reads = append(reads, r)
+// boardRead asks a script about the board.
+func boardRead(script *script, l leaderboard.Layout, b leaderboard.Board, args []any) *read {
+	return &read{command: commandHead{script: script, layout: l, shard: l.Shard(b)}, board: b, args: args}
+}
+
+// memberArgs is what is known of the user's member on any board: the field that
+// holds the first half of it, and the second half.
+func memberArgs(user leaderboard.UserID) []any {
+	member := leaderboard.Member(0, user)
+	return []any{leaderboard.UserField(user), member[leaderboard.MemberTimeSize:]}
+}
+
+// boardState is what goes with all that is read of a board.
+type boardState struct {
+	total int64
+	// synced is nil for a board without entries.
+	synced *leaderboard.Millis
+	order  leaderboard.Order
+}
+
+// about is the state of the board that was read. The error is also that of any part
+// of the reading.
+func (s *store) about(r *read, order orderOf) (boardState, error) {
+	for _, replies := range [...][]any{r.about, r.replies} {
+		for _, reply := range replies {
+			if err, failed := reply.(error); failed {
+				return boardState{}, s.failed("read board "+r.board.String(), err)
+			}
 		}
-		r.items++
-		r.keys = append(r.keys, l.RankKey(b), l.UsersKey(b))
-		r.args = append(r.args, field, half, b.String())
-		r.boards = append(r.boards, i)
 	}
-	return reads
-}
-
-// parseStanding reads what the script tells of one board.
-func parseStanding(reply any, order leaderboard.Order, user leaderboard.UserID) (*standing, error) {
-	if reply == nil {
-		return nil, nil
-	}
-	fields, _ := reply.([]any)
-	if len(fields) != 6 {
-		return nil, fmt.Errorf("a standing has %d fields, not 6", len(fields))
-	}
-	rank, isRanked := fields[0].(int64)
-	scoreText, _ := fields[1].(string)
-	timeText, _ := fields[2].(string)
-	total, _ := fields[3].(int64)
-	sync, _ := fields[4].(string)
-	ruleText, _ := fields[5].(string)
-	if !isRanked {
-		return nil, nil
-	}
-	time, err := leaderboard.ParseMemberTime(timeText)
+	syncText, _ := r.about[0].(string)
+	ruleText, _ := r.about[1].(string)
+	total, _ := r.about[2].(int64)
+	rule, err := leaderboard.ParseRule(ruleText)
 	if err != nil {
-		return nil, err
+		rule.Order = order(r.board)
 	}
-	score, err := strconv.ParseFloat(scoreText, 64)
+	synced, err := parseSync(total, syncText)
 	if err != nil {
-		return nil, err
+		return boardState{}, fmt.Errorf("board %s: %w", r.board, err)
 	}
-	if rule, err := leaderboard.ParseRule(ruleText); err == nil {
-		order = rule.Order
-	}
-	synced, err := parseSync(total, sync)
-	if err != nil {
-		return nil, err
-	}
-	entry := leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}
-	return &standing{entry: entry, rank: rank + 1, total: total, synced: synced}, nil
+	return boardState{total: total, synced: synced, order: rule.Order}, nil
 }
