@@ -58,11 +58,10 @@ type statusReport struct {
 	}
 }
 
-// status runs the command, by default with the flags of the servers, and gives what it
-// says in JSON and in words.
-func (s *services) status(flags ...string) (report statusReport, words string, code int) {
+// status runs the command and gives what it says in JSON and in words.
+func (s *services) status() (report statusReport, words string, code int) {
 	s.t.Helper()
-	args := slices.Concat([]string{"status", "--kafka-group", s.topics, "--redis-addrs", s.redis}, s.kafkaFlags(), flags)
+	args := slices.Concat([]string{"status", "--kafka-group", s.topics, "--redis-addrs", s.redis}, s.kafkaFlags())
 	run := func(args []string) outcome {
 		return runProgram(s.t, nil, "", "leaderboard", args...)
 	}
@@ -102,7 +101,7 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expectProblem("docs/runbook.md#leaderboarddeadletters", "dead letters are not settled: 1 not_json", "deadletters list")
-	s.run("deadletters discard --all")
+	s.operate("deadletters discard --all")
 
 	s.setTopic("activities", "retention.ms", "86400000")
 	s.expectProblem("docs/runbook.md#topics-that-differ", "retention.ms is 86400000, not -1", "leaderboard topics create --alter")

@@ -64,10 +64,10 @@ const clearScreen = "\x1b[H\x1b[2J"
 
 // watch looks until ctx ends, as it is meant to.
 func (c *statusCommand) watch(ctx context.Context, std streams, config status.Config) error {
-	for {
+	for ctx.Err() == nil {
 		report := status.Look(ctx, config)
 		if ctx.Err() != nil {
-			return nil
+			break // what was cut off says nothing
 		}
 		if !c.Output.JSON && isTerminal(std.out) {
 			_, _ = fmt.Fprint(std.out, clearScreen)
@@ -75,8 +75,7 @@ func (c *statusCommand) watch(ctx context.Context, std streams, config status.Co
 		if err := c.Output.print(std.out, report, report.WriteText); err != nil {
 			return err
 		}
-		if pause(ctx, c.Every) != nil {
-			return nil
-		}
+		_ = pause(ctx, c.Every)
 	}
+	return nil //nolint:nilerr // to be ended is no failure of it
 }

@@ -49,7 +49,7 @@ func parseCatalog(data []byte) (CatalogFile, error) {
 	if !isSound {
 		return file, errors.Join(found.wrong...)
 	}
-	file.slips = append(found.wrong, found.unknown...)
+	file.slips = slices.Concat(found.wrong, found.unknown)
 	if err := json.Unmarshal(sound, &file.CatalogDocument); err != nil {
 		return file, err
 	}

@@ -61,7 +61,10 @@ func readLog(ctx context.Context, c *Config) (*log, error) {
 		return nil, err
 	}
 	l.catalog = Catalog{Orgs: len(catalog.Orgs), TargetGroups: len(catalog.TargetGroups), Source: "kafka"}
-	return l, l.readLetters(ctx, c.Letters)
+	if err := l.readLetters(ctx, c.Letters); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // mostLetters is how many dead letters are looked through.
