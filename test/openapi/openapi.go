@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
@@ -70,6 +71,7 @@ func (d *Document) Check(request *http.Request, response *http.Response) error {
 	read := *response
 	read.Body = io.NopCloser(bytes.NewReader(body))
 	checked := request.Clone(request.Context())
+	checked.URL.Path = withoutPrefix(checked.URL.Path)
 	path, problems, pattern := paths.FindPath(checked, d.Model, nil)
 	if len(problems) > 0 {
 		checked.Method, path, pattern = http.MethodGet, d.elsewhere, "elsewhere"
@@ -79,6 +81,11 @@ func (d *Document) Check(request *http.Request, response *http.Response) error {
 		return fmt.Errorf("%s %s: the answer %s is not as openapi.yaml has it: %w\n%.2000s", request.Method, request.URL, response.Status, err, body)
 	}
 	return nil
+}
+
+// withoutPrefix is a path as the document has it: every one is served with the prefix too.
+func withoutPrefix(path string) string {
+	return strings.TrimPrefix(path, "/api_gateway/intouch-api-v3")
 }
 
 func unpacked(packed []byte) ([]byte, error) {

@@ -25,7 +25,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func isOurs(request *http.Request, response *http.Response) bool {
-	path := strings.TrimPrefix(request.URL.Path, "/api_gateway/intouch-api-v3")
+	path := withoutPrefix(request.URL.Path)
 	isPreflight := request.Method == http.MethodOptions && request.Header.Get("Access-Control-Request-Method") != ""
 	return !isPreflight && request.Method != http.MethodHead && (strings.HasPrefix(path, "/v3") || response.Header.Get("X-Request-ID") != "")
 }
