@@ -3,6 +3,7 @@
 package document
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,7 +109,7 @@ func (d *describer) table(arguments []*kong.Positional, flags []*kong.Flag) {
 	}
 	d.text.WriteString("| flag | variable | default | meaning |\n|---|---|---|---|\n")
 	for _, a := range arguments {
-		fmt.Fprintf(&d.text, "| `%s` | | | %s |\n", a.Tag.PlaceHolder, escape(a.Help))
+		fmt.Fprintf(&d.text, "| `%s` | | | %s |\n", cmp.Or(a.Tag.PlaceHolder, strings.ToUpper(a.Name)), escape(a.Help))
 	}
 	for _, f := range flags {
 		name := "--" + f.Name
