@@ -84,7 +84,7 @@ func Advice(fault consumer.TopicFault) string {
 	case fault.Setting == "replicas":
 		return "kafka-reassign-partitions.sh of Kafka adds replicas"
 	default:
-		return "keys would move to other partitions: make a new topic, publish to it again, and name it in the settings"
+		return "kafka-topics.sh of Kafka adds partitions to activities; in another topic keys would move: make a new one, publish to it again, and name it in the settings"
 	}
 }
 
