@@ -13,7 +13,6 @@ import (
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
-	"github.com/pb33f/libopenapi-validator/config"
 	failure "github.com/pb33f/libopenapi-validator/errors"
 	"github.com/pb33f/libopenapi-validator/paths"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
@@ -38,7 +37,7 @@ func Parse(text []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, problems := validator.NewValidator(parsed, config.WithFormatAssertions())
+	v, problems := validator.NewValidator(parsed)
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
