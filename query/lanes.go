@@ -24,7 +24,7 @@ type lanes struct {
 
 const (
 	// maxPipelines are under way in a lane at once.
-	maxPipelines = 2
+	maxPipelines = 3
 	// maxPipelineItems are in a pipeline, but for the last request's.
 	maxPipelineItems = 1000
 )

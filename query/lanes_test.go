@@ -109,6 +109,7 @@ func TestReadsShareThePipelineThatGoesAfterThem(t *testing.T) {
 		r, l := newSlowRedis(t)
 		a := asked{answers: map[string]string{}}
 		cancelled, cancel := context.WithCancel(t.Context())
+		a.ask(t.Context(), l, "before", profilesRead(1, []any{0}))
 		a.ask(t.Context(), l, "first", profilesRead(1, []any{1}))
 		a.ask(t.Context(), l, "second", profilesRead(1, []any{2}))
 		a.ask(t.Context(), l, "third", profilesRead(1, []any{3, 4}), profilesRead(2, []any{5}))
@@ -120,16 +121,16 @@ func TestReadsShareThePipelineThatGoesAfterThem(t *testing.T) {
 		if want := map[string]string{"fifth": "context canceled"}; !maps.Equal(a.answers, want) {
 			t.Fatalf("answered before Redis was: %v", a.answers)
 		}
-		for range 3 {
+		for range maxPipelines + 1 {
 			r.goOn <- struct{}{}
 			synctest.Wait()
 		}
-		pipelines := [][]string{{"hmget org1 1"}, {"hmget org1 2"}, {"hmget org1 3 4 9", "hmget org2 5 8", "hmget org3 6"}}
+		pipelines := [][]string{{"hmget org1 0"}, {"hmget org1 1"}, {"hmget org1 2"}, {"hmget org1 3 4 9", "hmget org2 5 8", "hmget org3 6"}}
 		if !reflect.DeepEqual(r.pipelines.all, pipelines) {
 			t.Errorf("the pipelines were %q, want %q", r.pipelines.all, pipelines)
 		}
 		want := map[string]string{
-			"first": "[1/1]", "second": "[1/2]", "third": "[1/3 1/4][2/5]", "fourth": "broken",
+			"before": "[1/0]", "first": "[1/1]", "second": "[1/2]", "third": "[1/3 1/4][2/5]", "fourth": "broken",
 			"fifth": "context canceled", "sixth": "[2/8][1/9]",
 		}
 		if !maps.Equal(a.answers, want) {
