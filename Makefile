@@ -123,9 +123,10 @@ fuzz-api: servers build $(SCHEMATHESIS) ## Fuzz the API with schemathesis, by it
 		go test -C test -run '^TestFuzzAPI$$' -count=1 -v .
 
 .PHONY: servers
-servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Docker, clients of Kafka
+servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Chromium, Docker, clients of Kafka
 	@$(call install,redis-server,redis-server)
 	@$(call install,prometheus,prometheus)
+	@$(call install,chromium,chromium)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
 	@$(call install,javac,default-jdk-headless)
