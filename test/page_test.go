@@ -61,7 +61,7 @@ func (b *browser) awaitBoard() {
 // find asks the page for a user and waits for that one's neighbours.
 func (b *browser) find(user int) {
 	b.t.Helper()
-	b.do(chromedp.SetValue(chromedp.CSS("#user"), ""), chromedp.SendKeys(chromedp.CSS("#user"), fmt.Sprint(user, "\r")))
+	b.do(chromedp.Clear(chromedp.CSS("#user")), chromedp.SendKeys(chromedp.CSS("#user"), fmt.Sprint(user, "\r")))
 	b.await(fmt.Sprintf(`document.querySelector("tr.found")?.dataset.user === "%d" && document.activeElement.dataset.user === "%[1]d"`, user), shown)
 }
 
@@ -106,7 +106,7 @@ func TestPage(t *testing.T) {
 		b.awaitBoard()
 		b.do(chromedp.Click(chromedp.CSS("#next")))
 		b.await(`document.getElementById("range").textContent === "26–50 of 60"`, shown)
-		b.do(chromedp.SetValue(chromedp.CSS("#user"), ""), chromedp.SendKeys(chromedp.CSS("#user"), "77\r"))
+		b.do(chromedp.Clear(chromedp.CSS("#user")), chromedp.SendKeys(chromedp.CSS("#user"), "77\r"))
 		b.await(`document.getElementById("notice").textContent === "User 77 is not on this board."`, shown)
 		b.expectQuiet(address.Host)
 	})
