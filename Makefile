@@ -95,6 +95,10 @@ bench-compare: ## Compare the Go benchmarks with those of a commit, by turns (BA
 dashboard-picture: servers build ## Draw docs/images/dashboard.svg: the dashboard's panels, of two minutes of real servers under load
 	DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.svg BIN_DIR=$(CURDIR)/bin go test -C test -run TestDashboardPicture -count=1 -v .
 
+.PHONY: page-picture
+page-picture: servers build ## Draw docs/images/page.png: the page of leaderboard dev
+	PAGE_PICTURE=$(CURDIR)/docs/images/page.png BIN_DIR=$(CURDIR)/bin go test -C test -run TestPagePicture -count=1 -v .
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
 	$(GOLANGCI_LINT) run ./...

@@ -1,8 +1,6 @@
 package query
 
-import (
-	"leaderboard"
-)
+import "leaderboard"
 
 // targetGroups answers GET /v3.1/leaderboards/targetGroups: what boards there are for
 // the caller. It is told from the catalog in memory.

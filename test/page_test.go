@@ -58,10 +58,16 @@ func (b *browser) awaitBoard() {
 	b.await(`document.querySelectorAll("#rows tr").length === 25 && document.getElementById("live").dataset.state === "live"`, shown)
 }
 
+// search types a user's id, and Enter.
+func (b *browser) search(user int) {
+	b.t.Helper()
+	b.do(chromedp.SetValue(chromedp.CSS("#user"), fmt.Sprint(user)), chromedp.SendKeys(chromedp.CSS("#user"), "\r"))
+}
+
 // find asks the page for a user and waits for that one's neighbours.
 func (b *browser) find(user int) {
 	b.t.Helper()
-	b.do(chromedp.Clear(chromedp.CSS("#user")), chromedp.SendKeys(chromedp.CSS("#user"), fmt.Sprint(user, "\r")))
+	b.search(user)
 	b.await(fmt.Sprintf(`document.querySelector("tr.found")?.dataset.user === "%d" && document.activeElement.dataset.user === "%[1]d"`, user), shown)
 }
 
@@ -106,7 +112,7 @@ func TestPage(t *testing.T) {
 		b.awaitBoard()
 		b.do(chromedp.Click(chromedp.CSS("#next")))
 		b.await(`document.getElementById("range").textContent === "26–50 of 60"`, shown)
-		b.do(chromedp.Clear(chromedp.CSS("#user")), chromedp.SendKeys(chromedp.CSS("#user"), "77\r"))
+		b.search(77)
 		b.await(`document.getElementById("notice").textContent === "User 77 is not on this board."`, shown)
 		b.expectQuiet(address.Host)
 	})
@@ -235,4 +241,24 @@ func TestQueryTellsWhatBoardsThereAre(t *testing.T) {
 	} {
 		expectError(t, c.req, s.ask(c.req), c.status, c.code, c.message)
 	}
+}
+
+// TestPagePicture draws the page of `leaderboard dev` as it is after half a minute.
+func TestPagePicture(t *testing.T) {
+	path := os.Getenv("PAGE_PICTURE")
+	if path == "" {
+		t.Skip("only with PAGE_PICTURE, as `make page-picture` does")
+	}
+	d := startDev(t, os.Getenv("PATH"))
+	b := openBrowser(t, 1000, 640, "light")
+	b.do(chromedp.Navigate(d.API() + "/"))
+	b.awaitBoard()
+	d.AwaitRecords(3000)
+	b.await(`document.querySelectorAll("#rows .moved:not(:empty)").length > 2`, shown)
+	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path, string(picture))
+	d.interrupt()
 }

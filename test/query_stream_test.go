@@ -33,7 +33,8 @@ type follower struct {
 
 type streamEvent struct{ name, id, data string }
 
-// followStream opens a stream.
+// followStream opens a stream, with a client that does not read all of an answer to
+// hold it against the document of the API.
 func followStream(t *testing.T, client *http.Client, url, id, secret string) *follower {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
@@ -169,7 +170,7 @@ func TestStreamTellsWhatTheRankedListDoes(t *testing.T) {
 	writeFile(t, d.catalog, deadLetterCatalog)
 	s := startServices(t, d)
 	const board = "/v3.1/leaderboards/targetGroups/10%s?targetId=7&periodId=1"
-	f := followStream(t, http.DefaultClient, s.query.API()+fmt.Sprintf(board, "/stream"), "tester", "a secret")
+	f := followStream(t, new(http.Client), s.query.API()+fmt.Sprintf(board, "/stream"), "tester", "a secret")
 	f.await("board", `"total":0`)
 	writer := &kafka.Writer{Addr: kafka.TCP(s.brokers...), Topic: s.topics + "activities", RequiredAcks: kafka.RequireAll}
 	defer writer.Close()
@@ -194,7 +195,7 @@ func TestStreamTellsWhatTheRankedListDoes(t *testing.T) {
 
 func TestStreamSurvivesTheAbsenceOfRedis(t *testing.T) {
 	q := startQuery(t)
-	f := followStream(t, http.DefaultClient, q.url+documentedStream, "acme", "acme")
+	f := followStream(t, new(http.Client), q.url+documentedStream, "acme", "acme")
 	f.await("board", `"total":4527`)
 	q.process.Stop()
 	f.await("unavailable", textUnavailable)
@@ -208,7 +209,7 @@ func TestStreamSurvivesTheAbsenceOfRedis(t *testing.T) {
 func TestStreamEndsWhenItsClientIsRemoved(t *testing.T) {
 	s := startSecured(t)
 	url := s.query.API() + topPath + "232/stream?targetId=366&periodId=243"
-	f := followStream(t, http.DefaultClient, url, "shop", "change-me")
+	f := followStream(t, new(http.Client), url, "shop", "change-me")
 	f.await("board", `"total":0`)
 	s.change("remove", "--id", "shop")
 	f.await("end", textAuthentication)
@@ -237,7 +238,7 @@ func TestSlowReaderOfAStreamIsDropped(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\nAuthorization: "+basic("acme", "acme").Get("Authorization")+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	f := followStream(t, http.DefaultClient, q.url+path, "acme", "acme")
+	f := followStream(t, new(http.Client), q.url+path, "acme", "acme")
 	now := queryNow
 	programs.Await(t, "the slow reader to be dropped", func() error {
 		now = now.Add(time.Second)

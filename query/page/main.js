@@ -152,7 +152,7 @@ async function watch() {
     } catch (problem) {
       if (signal.aborted) return;
       if (problem.status === 401) return askToSignIn("The sign-in is over. Please sign in again.");
-      if (problem instanceof api.Refusal) notice(problem.message);
+      if (problem instanceof api.Refusal) notice(problem.message, "stream");
       if (problem.retryAfter) wait = Math.max(wait, 1000 * problem.retryAfter);
     }
     if (signal.aborted) return;
@@ -165,12 +165,12 @@ function hear(event, answer, signal) {
   if (signal.aborted) return;
   if (event === "board") {
     live("live", "Live");
-    notice("");
+    if ($("notice").dataset.about === "stream") notice("");
     if (found === null) show(answer);
     else refreshNeighbours();
   } else if (event === "unavailable") {
     live("lost", "Waiting for the boards");
-    notice(answer.errors[0].message);
+    notice(answer.errors[0].message, "stream");
   }
 }
 
@@ -259,7 +259,10 @@ function live(state, text) {
   if (text) announce(text);
 }
 
-function notice(text) {
+// notice shows a sentence until it does not hold any more: one about the stream goes when
+// that tells of the board again.
+function notice(text, about = "") {
+  $("notice").dataset.about = about;
   $("notice").hidden = text === "";
   $("notice").textContent = text;
 }
