@@ -95,6 +95,10 @@ bench-compare: ## Compare the Go benchmarks with those of a commit, by turns (BA
 dashboard-picture: servers build ## Draw docs/images/dashboard.svg: the dashboard's panels, of two minutes of real servers under load
 	DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.svg BIN_DIR=$(CURDIR)/bin go test -C test -run TestDashboardPicture -count=1 -v .
 
+.PHONY: page-picture
+page-picture: servers build ## Draw docs/images/page.png: the page of leaderboard dev
+	PAGE_PICTURE=$(CURDIR)/docs/images/page.png BIN_DIR=$(CURDIR)/bin go test -C test -run TestPagePicture -count=1 -v .
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the format and run golangci-lint on both modules
 	$(GOLANGCI_LINT) run ./...
@@ -123,9 +127,10 @@ fuzz-api: servers build $(SCHEMATHESIS) ## Fuzz the API with schemathesis, by it
 		go test -C test -run '^TestFuzzAPI$$' -count=1 -v .
 
 .PHONY: servers
-servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Docker, clients of Kafka
+servers: .build/kafka .build/asyncapi .build/python/ready ## Install and fetch what the tests need, where it is missing: Redis, Kafka, Prometheus, Chromium, Docker, clients of Kafka
 	@$(call install,redis-server,redis-server)
 	@$(call install,prometheus,prometheus)
+	@$(call install,chromium,chromium)
 	@$(call install,curl,curl)
 	@$(call install,gcc,gcc libc6-dev)
 	@$(call install,javac,default-jdk-headless)

@@ -113,17 +113,22 @@ func unavailable() error {
 	return retryAfter(leaderboard.CodeUnavailable, "The leaderboards are not available at the moment, please try again shortly", time.Second)
 }
 
-// errorFor is what the client is told about err. What is neither for the client
-// nor Redis' absence is a defect, which is logged and not shown.
-func (s *Server) errorFor(rt route, c *call, err error) error {
+// toldAbout is what the client is told about err. What is neither for the client
+// nor Redis' absence is a defect, which is not shown.
+func toldAbout(err error) error {
 	if _, ok := errors.AsType[*leaderboard.Error](err); ok {
 		return err
 	}
 	if errors.Is(err, errStoreAway) {
 		return unavailable()
 	}
-	s.log.Error("a request failed", "request_id", c.id, "route", rt.pattern, "error", err)
 	return leaderboard.Errorf(leaderboard.CodeInternal, "Internal error")
+}
+
+// codeOf is the code of what the client is told about err.
+func codeOf(err error) leaderboard.Code {
+	told, _ := errors.AsType[*leaderboard.Error](toldAbout(err))
+	return told.Code
 }
 
 // Values of headers that all answers share. Answers hold personal data: no cache
@@ -141,9 +146,16 @@ func (s *Server) write(w http.ResponseWriter, rt route, c *call, body []byte, er
 	header["X-Request-Id"], header["Cache-Control"], header["Content-Type"] = []string{c.id}, cacheControl, contentType
 	status = http.StatusOK
 	if err != nil {
-		body, status = refuse(header, rt, s.errorFor(rt, c, err))
+		if codeOf(err) == leaderboard.CodeInternal {
+			s.log.Error("a request failed", "request_id", c.id, "route", rt.pattern, "error", err)
+		}
+		body, status = refuse(header, rt, toldAbout(err))
 	} else {
 		maps.Copy(header, c.header)
+		if c.stream != nil {
+			w.WriteHeader(status)
+			return status, 0
+		}
 		if isRead(c.Method) {
 			tag := entityTag(body)
 			header["Etag"] = []string{tag}

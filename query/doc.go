@@ -1,9 +1,12 @@
 // Package query answers the HTTP calls of the leaderboard from Redis alone.
 //
 // What has to do with the transfer and with browsers is before the routes (front.go).
-// A request then goes through the middleware listed in routes.go to one of three
+// A request then goes through the middleware listed in routes.go to one of these
 // endpoints: topRanked (top.go), a page of one board, aroundUser (around.go), a
-// user's neighbours on it, and userRanks (rank.go), one user's place on many boards.
+// user's neighbours on it, userRanks (rank.go), one user's place on many boards, and
+// targetGroups (targetgroups.go), which boards there are. The answer of another one,
+// streamTop (stream.go), goes on once it has passed all that: broadcasts
+// (broadcast.go) read a page again and again for all who follow it.
 // All read the boards through store (boards.go) and the catalog from memory,
 // where [Server.Run] keeps it fresh (catalog.go). Endpoints return errors;
 // answer.go alone turns them into what the client sees. What they answer is described

@@ -20,6 +20,11 @@ type metrics struct {
 	outdated    prometheus.Gauge
 	lastSync    prometheus.Gauge
 	generation  prometheus.Gauge
+
+	streams         prometheus.Gauge
+	streamEvents    prometheus.Counter
+	streamDrops     prometheus.Counter
+	streamOverloads prometheus.Counter
 }
 
 // newMetrics registers the metrics; catalogAge is in seconds.
@@ -66,6 +71,22 @@ func newMetrics(reg prometheus.Registerer, catalogAge func() float64) *metrics {
 		redisErrors: auto.NewCounter(prometheus.CounterOpts{
 			Name: "leaderboard_query_redis_errors_total",
 			Help: "Reads from Redis that failed.",
+		}),
+		streams: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "leaderboard_streams_open",
+			Help: "Streams of boards that are open.",
+		}),
+		streamEvents: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_stream_events_total",
+			Help: "Events sent on streams.",
+		}),
+		streamDrops: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_stream_drops_total",
+			Help: "Streams that were ended because their reader was too slow.",
+		}),
+		streamOverloads: auto.NewCounter(prometheus.CounterOpts{
+			Name: "leaderboard_stream_overloads_total",
+			Help: "Streams refused because as many as may be were open.",
 		}),
 	}
 }

@@ -125,6 +125,7 @@ func TestDocumentHasTheLimits(t *testing.T) {
 		{list, "pageOffset", 0, -1, 0},
 		{list, "pageSize", defaultPageSize, 1, maxPageSize},
 		{list, "pageLimit", defaultPageLimit, 1, maxPageLimit},
+		{list + "/stream", "pageSize", defaultPageSize, 1, maxPageSize},
 		{list + "/user/{userId}", "before", defaultNeighbours, 0, maxNeighbours},
 		{list + "/user/{userId}", "after", defaultNeighbours, 0, maxNeighbours},
 	} {

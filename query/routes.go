@@ -44,6 +44,8 @@ type call struct {
 	view *view
 	// header is set on a good answer, beside what is set on all or in its place.
 	header http.Header
+	// stream is what the answer goes on with, nil for one that has a body.
+	stream *stream
 }
 
 // gatewayPrefix is where the documented API lives; every route is served with and without it.
@@ -53,7 +55,9 @@ const gatewayPrefix = "/api_gateway/intouch-api-v3"
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range []route{
+		{"/v3.1/leaderboards/targetGroups", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, false, s.targetGroups},
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.topRanked},
+		{"/v3.1/leaderboards/targetGroups/{targetGroupId}/stream", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.streamTop},
 		{"/v3.1/leaderboards/targetGroups/{targetGroupId}/user/{userId}", []string{http.MethodGet, http.MethodHead}, auth.AccessTop, true, s.aroundUser},
 		{"/v3.1/leaderboards/user/{userId}", []string{http.MethodGet, http.MethodHead, http.MethodPost}, auth.AccessRank, false, s.userRanks},
 		{"/v3/oauth/token/generate", []string{http.MethodPost}, "", false, s.generateToken},
@@ -66,6 +70,10 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle(gatewayPrefix+rt.pattern, handler)
 	}
 	mux.Handle("/", s.serve(route{pattern: "/", answer: noRoute}))
+	if s.page != nil {
+		mux.Handle("/{$}", s.page)
+		mux.Handle("/page/", s.page)
+	}
 	return front(mux, s.corsOrigins)
 }
 
@@ -82,10 +90,21 @@ func (s *Server) middleware(rt route) endpoint {
 	return answer
 }
 
-// serve runs the endpoint and measures it.
+// serve runs the endpoint and measures it. A stream begins once that is over: what
+// is measured, bounded and logged is how it was opened.
 func (s *Server) serve(rt route) http.HandlerFunc {
-	observe := s.metrics.observer(rt.pattern)
+	respond := s.responder(rt)
 	return func(w http.ResponseWriter, r *http.Request) {
+		if stream := respond(w, r); stream != nil {
+			stream.send(w)
+		}
+	}
+}
+
+// responder answers requests, but for the stream that an answer goes on with.
+func (s *Server) responder(rt route) func(http.ResponseWriter, *http.Request) *stream {
+	observe := s.metrics.observer(rt.pattern)
+	return func(w http.ResponseWriter, r *http.Request) *stream {
 		start := time.Now()
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
@@ -104,6 +123,7 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			id: c.id, client: c.client.Name(), route: rt.pattern, method: method,
 			status: status, bytes: size, elapsed: elapsed,
 		})
+		return c.stream
 	}
 }
 

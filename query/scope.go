@@ -43,6 +43,15 @@ func (s scope) ids() []leaderboard.OrgID {
 	return ids
 }
 
+// scopeOf is the scope that the call asks for.
+func scopeOf(c *call) (scope, error) {
+	ids, err := scopedIDs(c.view.catalog, c.client.OrgID, c.Header)
+	if err != nil {
+		return nil, err
+	}
+	return enabledOrgs(c.view.catalog, ids)
+}
+
 // scopedIDs are the ids of the organisations in the scope that the caller's headers ask for:
 //
 //   - SELF, the default: the caller's own organisation.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ const (
 	DefaultRequestTimeout        = 5 * time.Second
 	DefaultMaxBodyBytes    int64 = 64 << 10
 	DefaultMaxConcurrent         = 1000
+	DefaultMaxStreams            = 1000
 	DefaultAccessLog             = AccessLogErrors
 )
 
@@ -49,6 +51,11 @@ type Config struct {
 	// MaxConcurrent is how many requests are answered at once, above which they are
 	// refused with 503; 0 is [DefaultMaxConcurrent].
 	MaxConcurrent int
+	// MaxStreams is how many streams are open at once, above which they are refused
+	// with 503; 0 is [DefaultMaxStreams].
+	MaxStreams int
+	// Page is served at / and below /page/; nil for nothing there.
+	Page http.Handler
 	// CORSOrigins are those of the pages that may call from a browser, see
 	// [CheckOrigin]; none when empty.
 	CORSOrigins []string
@@ -72,13 +79,19 @@ type Server struct {
 	log             *slog.Logger
 	accessLog       *accessLog
 	// places has an element for each request that is being answered.
-	places  chan struct{}
-	metrics *metrics
-	guard   *auth.Guard
-	store   *store
-	catalog *catalogReader
-	tops    *shared[topQuestion]
-	state   atomic.Pointer[state]
+	places chan struct{}
+	// streamPlaces has one for each stream, and broadcasts what they show. They end
+	// when ended is closed.
+	streamPlaces chan struct{}
+	broadcasts   *broadcasts[topQuestion]
+	ended        chan struct{}
+	page         http.Handler
+	metrics      *metrics
+	guard        *auth.Guard
+	store        *store
+	catalog      *catalogReader
+	tops         *shared[topQuestion]
+	state        atomic.Pointer[state]
 }
 
 // New makes a Server; it reads the files, but does not talk to Redis.
@@ -95,6 +108,9 @@ func New(cfg Config) (*Server, error) {
 		log:             cfg.Log,
 		accessLog:       newAccessLog(cfg.Log, cfg.AccessLog),
 		places:          make(chan struct{}, cfg.MaxConcurrent),
+		streamPlaces:    make(chan struct{}, cfg.MaxStreams),
+		ended:           make(chan struct{}),
+		page:            cfg.Page,
 	}
 	var err error
 	if s.guard, err = auth.New(cfg.credentials()); err != nil {
@@ -104,6 +120,7 @@ func New(cfg Config) (*Server, error) {
 	s.metrics = newMetrics(cfg.Registerer, s.catalogAge)
 	s.store = &store{redis: cfg.Redis, lanes: newLanes(cfg.Redis, cfg.RequestTimeout), log: cfg.Log, metrics: s.metrics}
 	s.tops = newShared(s.readTop)
+	s.broadcasts = newBroadcasts(streamPause, s.tops.answer, s.renderEvent)
 	s.catalog = &catalogReader{redis: cfg.Redis, log: cfg.Log}
 	return s, nil
 }
@@ -117,8 +134,8 @@ func (cfg *Config) complete() error {
 	if cfg.Clients == nil && cfg.ClientsFile == "" {
 		problems = append(problems, errors.New("query: neither Config.Clients nor Config.ClientsFile is set"))
 	}
-	if cfg.RefreshInterval < 0 || cfg.RequestTimeout < 0 || cfg.MaxBodyBytes < 0 || cfg.MaxConcurrent < 0 || cfg.RateLimit < 0 {
-		problems = append(problems, errors.New("query: RefreshInterval, RequestTimeout, MaxBodyBytes, MaxConcurrent and RateLimit must not be negative"))
+	if cfg.RefreshInterval < 0 || cfg.RequestTimeout < 0 || cfg.MaxBodyBytes < 0 || cfg.MaxConcurrent < 0 || cfg.MaxStreams < 0 || cfg.RateLimit < 0 {
+		problems = append(problems, errors.New("query: RefreshInterval, RequestTimeout, MaxBodyBytes, MaxConcurrent, MaxStreams and RateLimit must not be negative"))
 	}
 	for _, origin := range cfg.CORSOrigins {
 		if err := CheckOrigin(origin); err != nil {
@@ -147,6 +164,9 @@ func (cfg *Config) complete() error {
 	if cfg.MaxConcurrent == 0 {
 		cfg.MaxConcurrent = DefaultMaxConcurrent
 	}
+	if cfg.MaxStreams == 0 {
+		cfg.MaxStreams = DefaultMaxStreams
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -170,11 +190,12 @@ func (cfg *Config) credentials() auth.Config {
 }
 
 // Run keeps the catalog and the boards' layout fresh from Redis, and the callers
-// from their files, until ctx ends.
+// from their files, until ctx ends; then it ends the streams. It runs once.
 // It survives Redis' absence: what was known stays known, see [Server.Ready].
 func (s *Server) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
+	defer close(s.ended)
 	watching.Go(func() { s.guard.Run(ctx) })
 	ticker := time.NewTicker(s.refreshInterval)
 	defer ticker.Stop()

@@ -26,19 +26,28 @@ type topBoard struct {
 
 // topRanked answers GET /v3.1/leaderboards/targetGroups/{targetGroupId}.
 func (s *Server) topRanked(c *call) ([]byte, error) {
-	p, err := parseTopParameters(c.Request)
+	question, err := s.topQuestion(c)
 	if err != nil {
 		return nil, err
 	}
-	board, err := s.findBoard(c, p.boardParameters)
-	if err != nil {
-		return nil, err
-	}
-	body, err := s.tops.answer(c.ctx, topQuestion{view: c.view, board: board, pages: p.pages, enriched: c.client.May(auth.AccessEnrichment)})
+	body, err := s.tops.answer(c.ctx, question)
 	if err != nil && c.ctx.Err() != nil {
 		return nil, s.store.failed("wait for a page", err)
 	}
 	return body, err
+}
+
+// topQuestion is what the call asks, and may.
+func (s *Server) topQuestion(c *call) (topQuestion, error) {
+	p, err := parseTopParameters(c.Request)
+	if err != nil {
+		return topQuestion{}, err
+	}
+	board, err := s.findBoard(c, p.boardParameters)
+	if err != nil {
+		return topQuestion{}, err
+	}
+	return topQuestion{view: c.view, board: board, pages: p.pages, enriched: c.client.May(auth.AccessEnrichment)}, nil
 }
 
 // readTop makes the answer to a question, for all who ask it at this time.
@@ -83,11 +92,7 @@ func (s *Server) enrich(ctx context.Context, board topBoard, p page, enriched bo
 // findBoard checks the scope of the call, its organisations, and what the
 // parameters name, in this order.
 func (s *Server) findBoard(c *call, p boardParameters) (topBoard, error) {
-	ids, err := scopedIDs(c.view.catalog, c.client.OrgID, c.Header)
-	if err != nil {
-		return topBoard{}, err
-	}
-	orgs, err := enabledOrgs(c.view.catalog, ids)
+	orgs, err := scopeOf(c)
 	if err != nil {
 		return topBoard{}, err
 	}

@@ -16,8 +16,9 @@ import (
 )
 
 // withoutRequest are the messages of the errors that no request provokes by itself:
-// TestQueryAnswersAPanicAndGoesOn and TestQueryRefusesRequestsAboveItsLimit do.
-var withoutRequest = []string{textInternal, textOverload}
+// TestQueryAnswersAPanicAndGoesOn, TestQueryRefusesRequestsAboveItsLimit and, in query,
+// TestNoMoreStreamsThanMayBe do.
+var withoutRequest = []string{textInternal, textOverload, "Too many streams are open at the moment, please try again shortly"}
 
 // TestDocumentedErrors provokes every error and warning of docs/api.md with the
 // request that stands beside it.

@@ -37,7 +37,7 @@ func TestFuzzAPI(t *testing.T) {
 	t.Run("any ids", func(t *testing.T) { s.fuzz(t, text, "--config-file", config) })
 	t.Run("ids of the board", func(t *testing.T) { s.fuzz(t, narrowed(t, text)) })
 
-	for _, route := range []string{topPath + "{targetGroupId}", topPath + "{targetGroupId}/user/{userId}", rankPath + "{userId}", tokenPath, "/openapi.yaml", "/docs"} {
+	for _, route := range []string{topPath + "{targetGroupId}", topPath + "{targetGroupId}/user/{userId}", strings.TrimSuffix(topPath, "/"), rankPath + "{userId}", tokenPath, "/openapi.yaml", "/docs"} {
 		answered := s.query.Metric("leaderboard_http_requests_total", "route", route, "status", "200")
 		t.Logf("%s: %v answers with status 200", route, answered)
 		if answered < 10 {
@@ -54,6 +54,7 @@ func (s *secured) fuzz(t *testing.T, text string, flags ...string) {
 	document := filepath.Join(t.TempDir(), "openapi.yaml")
 	writeFile(t, document, text)
 	fuzzing := exec.CommandContext(t.Context(), os.Getenv("SCHEMATHESIS"), append(flags, "run", document, "--url", s.query.API(),
+		"--exclude-path-regex", "/stream$", // it does not end
 		"--auth", "shop:change-me", "--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", "50", "--continue-on-failure", "--no-color")...)
 	fuzzing.Dir = filepath.Dir(document)
 	fuzzing.Stdout, fuzzing.Stderr = os.Stdout, os.Stderr

@@ -148,10 +148,10 @@ func TestHelpAndVersion(t *testing.T) {
 	store := []string{"redis-addrs REDIS_ADDRS", "redis-password REDIS_PASSWORD", "redis-tls REDIS_TLS"}
 	for command, want := range map[string][]string{
 		"projector": slices.Concat(brokers, store, []string{"kafka-group KAFKA_GROUP", "admin ADMIN_LISTEN"}),
-		"query":     slices.Concat(store, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE", "token-key-file TOKEN_KEY_FILE", "issuers-file ISSUERS_FILE", "trusted-proxies TRUSTED_PROXIES", "forwarded-header FORWARDED_HEADER"}),
+		"query":     slices.Concat(store, []string{"listen LISTEN", "admin ADMIN_LISTEN", "clients-file CLIENTS_FILE", "token-key-file TOKEN_KEY_FILE", "issuers-file ISSUERS_FILE", "trusted-proxies TRUSTED_PROXIES", "forwarded-header FORWARDED_HEADER", "page PAGE", "max-streams MAX_STREAMS"}),
 		"leaderboard dev": {
 			"listen LISTEN", "admin ADMIN_LISTEN", "kafka-listen KAFKA_LISTEN", "data DATA_DIR", "catalog CATALOG_FILE", "profiles PROFILES_FILE",
-			"activities ACTIVITIES_FILE", "simulate SIMULATE", "clients-file CLIENTS_FILE",
+			"activities ACTIVITIES_FILE", "simulate SIMULATE", "clients-file CLIENTS_FILE", "page PAGE",
 		},
 		"leaderboard publish":           slices.Concat(brokers, []string{"file ACTIVITIES_FILE", "rate PUBLISH_RATE"}),
 		"leaderboard simulate":          slices.Concat(brokers, []string{"rate SIMULATE_RATE", "users SIMULATE_USERS", "skew SIMULATE_SKEW", "apply-catalog SIMULATE_APPLY_CATALOG"}),

@@ -19,6 +19,7 @@ type devCommand struct {
 	Activities  string     `env:"ACTIVITIES_FILE" placeholder:"FILE.jsonl" help:"Activities to publish, unless --data has some already; .jsonl.gz too. When a start with --data was cut off before it had published all of the file, the next one publishes the rest."`
 	Simulate    *bool      `env:"SIMULATE" placeholder:"BOOL" help:"Publish made-up activities all the time; so without --activities, off with --simulate=false."`
 	ClientsFile string     `env:"CLIENTS_FILE" placeholder:"FILE" help:"Clients that may call; without it demo with the secret demo, of the catalog's first organisation."`
+	Page        bool       `env:"PAGE" default:"true" placeholder:"BOOL" help:"Serve the page at / on which people see a board live; it signs in as demo by itself. Off with --page=false."`
 	Log         daemon.Log `embed:"" set:"log_level=warn"`
 }
 
@@ -58,6 +59,7 @@ func (c *devCommand) execute(ctx context.Context, std streams) error {
 		Activities:  c.Activities,
 		Simulate:    simulate,
 		ClientsFile: c.ClientsFile,
+		Page:        c.Page,
 		Version:     daemon.Version(version),
 		Log:         c.Log.Logger(std.err),
 		Out:         std.out,

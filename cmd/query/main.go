@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/query"
+	"leaderboard/query/page"
 )
 
 // version is stamped by the linker.
@@ -32,6 +34,8 @@ type settings struct {
 	Credentials     daemon.Credentials `embed:""`
 	RateLimit       float64            `env:"RATE_LIMIT" default:"0" placeholder:"N" help:"Requests a second that one client may make; 0 is no limit (${default})."`
 	MaxConcurrent   int                `env:"MAX_CONCURRENT" default:"1000" placeholder:"N" help:"Requests to answer at once; those above are refused with 503 (${default})."`
+	MaxStreams      int                `env:"MAX_STREAMS" default:"1000" placeholder:"N" help:"Streams of boards to have open at once; those above are refused with 503 (${default})."`
+	Page            bool               `env:"PAGE" help:"Serve the page at / on which people see a board live. Who uses it signs in as a client."`
 	CORSOrigins     []string           `env:"CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins of the pages that may call from a browser, such as https://shop.example or https://*.shop.example; several separated by commas. None without it."`
 	RequestTimeout  time.Duration      `env:"REQUEST_TIMEOUT" default:"5s" placeholder:"TIME" help:"Longest time for one answer (${default})."`
 	ShutdownTimeout time.Duration      `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
@@ -47,6 +51,7 @@ func (s *settings) Check() error {
 		s.Redis.Check(), s.Log.Check(), s.Credentials.Check(), s.TLS.Check(""), s.AdminTLS.Check("admin-"), s.Tracing.Check(),
 		daemon.CheckOrigins("cors-origins", s.CORSOrigins),
 		daemon.CheckPositive("max-concurrent", s.MaxConcurrent),
+		daemon.CheckPositive("max-streams", s.MaxStreams),
 		daemon.CheckAddress("listen", s.Listen),
 		daemon.CheckAddress("admin", s.Admin),
 		daemon.CheckPositive("request-timeout", s.RequestTimeout),
@@ -109,6 +114,12 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var shown http.Handler
+	if s.Page {
+		if shown, err = page.New(page.SignIn{}); err != nil {
+			return err
+		}
+	}
 	registry := daemon.NewRegistry(daemon.Version(version))
 	daemon.MeasureRedis(store, registry)
 	service, err := daemon.NewQuery(query.Config{
@@ -120,6 +131,8 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 		RequestTimeout: s.RequestTimeout,
 		RateLimit:      s.RateLimit,
 		MaxConcurrent:  s.MaxConcurrent,
+		MaxStreams:     s.MaxStreams,
+		Page:           shown,
 		CORSOrigins:    s.CORSOrigins,
 		AccessLog:      query.AccessLog(s.AccessLog),
 		Log:            log,

@@ -111,6 +111,7 @@ func (c caller) scope(e example) string {
 // place is what the banner says beside the examples.
 type place struct {
 	api, admin, broker, store string
+	page                      bool
 	notes                     []string
 }
 
@@ -121,6 +122,9 @@ func banner(p place, c caller, e *example) string {
 	line("The leaderboard is ready.")
 	line("")
 	line("  service    http://%s", p.api)
+	if p.page {
+		line("  page       http://%s/", p.api)
+	}
 	line("  admin      http://%s/metrics  /readyz  /healthz", p.admin)
 	line("  broker     %s (Kafka, embedded)", p.broker)
 	line("  store      %s", p.store)

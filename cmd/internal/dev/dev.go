@@ -31,6 +31,8 @@ type Config struct {
 	Simulate                      bool
 	// ClientsFile holds the callers; empty: demo with the secret demo.
 	ClientsFile string
+	// Page is whether the service has one.
+	Page bool
 	// Version is the program's.
 	Version string
 	Log     *slog.Logger

@@ -38,6 +38,7 @@ func (e *environment) feed(ctx context.Context, api, admin net.Listener, service
 		admin:  admin.Addr().String(),
 		broker: strings.Join(e.cluster.Brokers, ","),
 		store:  e.store.description,
+		page:   e.config.Page,
 		notes:  e.notes,
 	}, e.caller, shown))
 	if simulated == nil {

@@ -3,6 +3,7 @@ package dev
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"leaderboard/cmd/internal/daemon"
 	"leaderboard/query"
 	"leaderboard/query/auth"
+	"leaderboard/query/page"
 )
 
 // serve runs the services and, beside them, what feeds them.
@@ -50,11 +52,16 @@ func (e *environment) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	shown, err := e.page()
+	if err != nil {
+		return err
+	}
 	service, err := daemon.NewQuery(query.Config{
 		Redis:       e.redis,
 		ClientsFile: c.ClientsFile,
 		Clients:     clients,
 		TokenKeys:   keys,
+		Page:        shown,
 		Log:         c.Log,
 		Registerer:  registry,
 	}, api, nil)
@@ -70,14 +77,29 @@ func (e *environment) serve(ctx context.Context) error {
 	return group.Wait()
 }
 
+// demo is the client that is built in, and its secret.
+const demo = "demo"
+
 // clients is the one that is built in, or nil when a file has others.
 func (e *environment) clients() (*auth.Clients, error) {
 	if e.config.ClientsFile != "" {
 		return nil, nil
 	}
 	clients := new(auth.Clients)
-	err := clients.Add("demo", e.caller.org, "demo")
+	err := clients.Add(demo, e.caller.org, demo)
 	return clients, err
+}
+
+// page signs in by itself as the client that is built in, whose secret everybody
+// knows; it is nil when there is to be none.
+func (e *environment) page() (http.Handler, error) {
+	switch {
+	case !e.config.Page:
+		return nil, nil
+	case e.config.ClientsFile != "":
+		return page.New(page.SignIn{})
+	}
+	return page.New(page.SignIn{ID: demo, Secret: demo})
 }
 
 // tokenKeys come back with the data.
