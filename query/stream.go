@@ -157,10 +157,10 @@ func (st *stream) look(w http.ResponseWriter) bool {
 
 // look finds out what the request would be answered with now.
 func (s *Server) look(r *http.Request, id string) (question topQuestion, err error) {
-	ask := func(c *call) (_ []byte, err error) {
+	ask := endpoint(func(c *call) (body []byte, err error) {
 		question, err = s.streamQuestion(c)
-		return nil, err
-	}
+		return body, err
+	})
 	for _, wrap := range slices.Backward([]func(endpoint) endpoint{s.recoverPanics, s.limitTime, s.authenticate, requireAccess(auth.AccessTop), s.withView}) {
 		ask = wrap(ask)
 	}

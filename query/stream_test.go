@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -152,7 +153,7 @@ func (s *streamed) open(headers ...string) *reader {
 		s.t.Fatal(err)
 	}
 	c := &reader{conn: near}
-	if c.response, err = http.ReadResponse(bufio.NewReader(near), r); err != nil {
+	if c.response, err = http.ReadResponse(bufio.NewReader(near), r); err != nil { //nolint:bodyclose // a stream's body ends with its connection, see close
 		s.t.Fatal(err)
 	}
 	return c
@@ -383,7 +384,7 @@ func TestStreamEndsWithItsCredentials(t *testing.T) {
 		expectTold(t, withToken, "board first")
 		time.Sleep(time.Minute)
 		expectTold(t, withToken, "board first", end)
-		if err := withToken.ended(); err != io.EOF {
+		if err := withToken.ended(); !errors.Is(err, io.EOF) {
 			t.Errorf("the stream of a token that has expired ended with %v", err)
 		}
 		expectTold(t, withSecret, "board first")
@@ -392,7 +393,7 @@ func TestStreamEndsWithItsCredentials(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		expectTold(t, withSecret, "board first", end)
-		if err := withSecret.ended(); err != io.EOF {
+		if err := withSecret.ended(); !errors.Is(err, io.EOF) {
 			t.Errorf("the stream of a client that was removed ended with %v", err)
 		}
 		withToken.close()
@@ -405,7 +406,7 @@ func TestStreamEndsWithTheServer(t *testing.T) {
 		c := s.listen()
 		time.Sleep(time.Minute)
 		close(s.server.ended)
-		if err := c.ended(); err != io.EOF {
+		if err := c.ended(); !errors.Is(err, io.EOF) {
 			t.Errorf("it ended with %v", err)
 		}
 		expectTold(t, c, "board first")
