@@ -75,7 +75,7 @@ func (b *browser) note(event any) {
 		b.complaints = append(b.complaints, fmt.Sprint(e.ExceptionDetails.Text, " ", e.ExceptionDetails.Exception))
 	case *runtime.EventConsoleAPICalled:
 		for _, arg := range e.Args {
-			b.complaints = append(b.complaints, fmt.Sprint(arg.Value))
+			b.complaints = append(b.complaints, arg.Value.String())
 		}
 	}
 }
@@ -111,10 +111,10 @@ func eval[T any](b *browser, expression string) T {
 }
 
 // await waits until the expression is true in the page.
-func (b *browser) await(expression string, limit time.Duration) {
+func (b *browser) await(expression string) {
 	b.t.Helper()
-	_, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(limit)))
+	_, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(shown)))
 	if err != nil {
-		b.t.Fatalf("not within %s in the page: %s: %v", limit, expression, err)
+		b.t.Fatalf("not within %s in the page: %s: %v", shown, expression, err)
 	}
 }

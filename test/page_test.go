@@ -55,7 +55,7 @@ func (d *dev) publishPoints(user, points int) {
 
 func (b *browser) awaitBoard() {
 	b.t.Helper()
-	b.await(`document.querySelectorAll("#rows tr").length === 25 && document.getElementById("live").dataset.state === "live"`, shown)
+	b.await(`document.querySelectorAll("#rows tr").length === 25 && document.getElementById("live").dataset.state === "live"`)
 }
 
 // search types a user's id, and Enter.
@@ -68,7 +68,7 @@ func (b *browser) search(user int) {
 func (b *browser) find(user int) {
 	b.t.Helper()
 	b.search(user)
-	b.await(fmt.Sprintf(`document.querySelector("tr.found")?.dataset.user === "%d" && document.activeElement.dataset.user === "%[1]d"`, user), shown)
+	b.await(fmt.Sprintf(`document.querySelector("tr.found")?.dataset.user === "%d" && document.activeElement.dataset.user === "%[1]d"`, user))
 }
 
 func (b *browser) expectWidth(width int) {
@@ -107,13 +107,13 @@ func TestPage(t *testing.T) {
 			t.Errorf("announced is %q", got)
 		}
 		d.publishPoints(1030, 1_000_000)
-		b.await(`document.querySelector("tr.found .place").textContent === "1"`, shown)
+		b.await(`document.querySelector("tr.found .place").textContent === "1"`)
 		b.do(chromedp.Click(chromedp.CSS("#top")))
 		b.awaitBoard()
 		b.do(chromedp.Click(chromedp.CSS("#next")))
-		b.await(`document.getElementById("range").textContent === "26–50 of 60"`, shown)
+		b.await(`document.getElementById("range").textContent === "26–50 of 60"`)
 		b.search(77)
-		b.await(`document.getElementById("notice").textContent === "User 77 is not on this board."`, shown)
+		b.await(`document.getElementById("notice").textContent === "User 77 is not on this board."`)
 		b.expectQuiet(address.Host)
 	})
 
@@ -143,7 +143,7 @@ func expectQuickMove(b *browser, d *dev) {
 			return
 		}
 		b.t.Logf("user %d was not in front within two seconds: %v", user, err)
-		b.await(first, shown)
+		b.await(first)
 	}
 	b.t.Errorf("of %d users who took the lead none was seen there within two seconds", tries)
 }
@@ -155,7 +155,7 @@ func TestPageSignsIn(t *testing.T) {
 	d := startPage(t, "--clients-file", clients)
 	b := openBrowser(t, 1100, 900, "light")
 	b.do(chromedp.Navigate(d.API() + "/"))
-	b.await(`!document.getElementById("sign-in").hidden`, shown)
+	b.await(`!document.getElementById("sign-in").hidden`)
 	if text := eval[string](b, `document.documentElement.outerHTML`); strings.Contains(text, "data-secret") {
 		t.Error("the page has a secret")
 	}
@@ -163,7 +163,7 @@ func TestPageSignsIn(t *testing.T) {
 		b.do(chromedp.SetValue(chromedp.CSS("#id"), "shop"), chromedp.SetValue(chromedp.CSS("#secret"), secret), chromedp.Click(chromedp.CSS("#sign-in button")))
 	}
 	signIn("wrong")
-	b.await(fmt.Sprintf(`document.getElementById("refusal").textContent === %q`, textAuthentication), shown)
+	b.await(fmt.Sprintf(`document.getElementById("refusal").textContent === %q`, textAuthentication))
 	signIn("change-me")
 	b.awaitBoard()
 	if got := eval[string](b, `document.querySelector("#rows .name").textContent`); got != "User 1000" {
@@ -176,7 +176,7 @@ func TestPageSignsIn(t *testing.T) {
 	b.do(chromedp.Reload())
 	b.awaitBoard()
 	b.do(chromedp.Click(chromedp.CSS("#sign-out")))
-	b.await(`!document.getElementById("sign-in").hidden && sessionStorage.length === 0 && document.querySelectorAll("#rows tr").length === 0`, shown)
+	b.await(`!document.getElementById("sign-in").hidden && sessionStorage.length === 0 && document.querySelectorAll("#rows tr").length === 0`)
 }
 
 func TestQueryHasThePageWhenAsked(t *testing.T) {
@@ -254,7 +254,7 @@ func TestPagePicture(t *testing.T) {
 	b.do(chromedp.Navigate(d.API() + "/"))
 	b.awaitBoard()
 	d.AwaitRecords(3000)
-	b.await(`document.querySelectorAll("#rows .moved:not(:empty)").length > 2`, shown)
+	b.await(`document.querySelectorAll("#rows .moved:not(:empty)").length > 2`)
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		t.Fatal(err)

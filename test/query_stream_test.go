@@ -42,7 +42,7 @@ func followStream(t *testing.T, client *http.Client, url, id, secret string) *fo
 		t.Fatal(err)
 	}
 	r.SetBasicAuth(id, secret)
-	response, err := client.Do(r)
+	response, err := client.Do(r) //nolint:bodyclose // read closes it
 	if err != nil {
 		t.Fatal(err)
 	}
