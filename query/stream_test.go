@@ -245,6 +245,7 @@ func TestStreamsShareAReadingAndTellWhatHasChanged(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		for _, c := range readers {
 			told := c.told()
 			if told[0] != "board first" || told[len(told)-1] != fmt.Sprint("board change ", changes-1) {
@@ -265,11 +266,13 @@ func TestStreamsShareAReadingAndTellWhatHasChanged(t *testing.T) {
 			c.close()
 		}
 		time.Sleep(time.Second)
+		synctest.Wait() // so that what the streams have left may be looked at
 		if n := testutil.ToFloat64(s.server.metrics.streams); n != 0 || len(s.server.broadcasts.onAir) != 0 || len(s.server.streamPlaces) != 0 {
 			t.Errorf("of the clients that left %v streams, %d readings, %d places are left", n, len(s.server.broadcasts.onAir), len(s.server.streamPlaces))
 		}
 		before := s.reads
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if s.reads != before {
 			t.Errorf("%d readings for nobody", s.reads-before)
 		}
