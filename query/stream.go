@@ -45,7 +45,8 @@ type stream struct {
 	// request is what the client has asked with, and is known by as id.
 	request *http.Request
 	id      string
-	// listener is nil while nothing can be said about the board.
+	// listener is nil while nothing can be said about the board, and edition is what
+	// is to be told.
 	listener *listener[topQuestion]
 	edition  *edition
 	// sent is the last event but for comments, and sentAt when something was.
@@ -96,8 +97,7 @@ func (st *stream) close() {
 	<-st.server.streamPlaces
 }
 
-// send tells the client of the board until one of them is gone. The headers are sent
-// with the first event.
+// send tells the client of the board until one of them is gone.
 func (st *stream) send(w http.ResponseWriter) {
 	defer st.close()
 	if st.request.Method == http.MethodHead {
@@ -113,24 +113,19 @@ func (st *stream) send(w http.ResponseWriter) {
 	if st.request.Header.Get("Last-Event-Id") == entityTag(st.edition.body) {
 		st.sent = st.edition.event
 	}
-	going := st.write(w, []byte("retry: 2000\n\n"))
 	look := time.NewTicker(streamLook)
 	defer look.Stop()
-	for going {
-		var replaced chan struct{}
-		if st.edition != nil {
-			going = st.tell(w, st.edition.event)
-			replaced = st.edition.replaced
-		}
+	going := st.write(w, []byte("retry: 2000\n\n"))
+	for going && st.tell(w, st.edition.event) {
 		select {
 		case <-gone:
 			return
 		case <-s.ended:
 			return
-		case <-replaced:
+		case <-st.edition.replaced:
 			st.edition = st.listener.latest()
 		case <-look.C:
-			going = going && st.look(w)
+			going = st.look(w)
 		}
 	}
 }
@@ -142,7 +137,7 @@ func (st *stream) look(w http.ResponseWriter) bool {
 	switch {
 	case err != nil && codeOf(err) == leaderboard.CodeUnavailable:
 		st.follow(nil)
-		return st.tell(w, refusalEvent(eventUnavailable, err))
+		st.edition = &edition{event: refusalEvent(eventUnavailable, err)}
 	case err != nil:
 		st.tell(w, refusalEvent(eventEnd, err))
 		return false
@@ -173,7 +168,7 @@ func (st *stream) follow(question *topQuestion) {
 	if st.listener != nil {
 		st.listener.leave()
 	}
-	st.listener, st.edition = nil, nil
+	st.listener, st.edition = nil, new(edition)
 	if question != nil {
 		st.listener = st.server.broadcasts.listen(*question)
 		st.edition = st.listener.latest()

@@ -112,6 +112,16 @@ func (s *streamed) read(_ context.Context, q topQuestion) ([]byte, error) {
 	return s.answer(q.board.period.PeriodID)
 }
 
+// counts are the readings so far and the boards that are being read.
+func (s *streamed) counts() (reads, boards int) {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server.broadcasts.mu.Lock()
+	defer s.server.broadcasts.mu.Unlock()
+	return s.reads, len(s.server.broadcasts.onAir)
+}
+
 // Accept, Close and Addr make the pipes a listener.
 func (s *streamed) Accept() (net.Conn, error) {
 	conn, open := <-s.dial
@@ -245,7 +255,6 @@ func TestStreamsShareAReadingAndTellWhatHasChanged(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		synctest.Wait()
 		for _, c := range readers {
 			told := c.told()
 			if told[0] != "board first" || told[len(told)-1] != fmt.Sprint("board change ", changes-1) {
@@ -256,8 +265,8 @@ func TestStreamsShareAReadingAndTellWhatHasChanged(t *testing.T) {
 				t.Errorf("%d events in four seconds", len(told))
 			}
 		}
-		if s.reads > 5*4+1 {
-			t.Errorf("%d readings for three streams in five seconds", s.reads)
+		if reads, _ := s.counts(); reads > 5*4+1 {
+			t.Errorf("%d readings for three streams in five seconds", reads)
 		}
 		if n := testutil.ToFloat64(s.server.metrics.streams); n != 3 {
 			t.Errorf("%v streams are open", n)
@@ -266,15 +275,13 @@ func TestStreamsShareAReadingAndTellWhatHasChanged(t *testing.T) {
 			c.close()
 		}
 		time.Sleep(time.Second)
-		synctest.Wait() // so that what the streams have left may be looked at
-		if n := testutil.ToFloat64(s.server.metrics.streams); n != 0 || len(s.server.broadcasts.onAir) != 0 || len(s.server.streamPlaces) != 0 {
-			t.Errorf("of the clients that left %v streams, %d readings, %d places are left", n, len(s.server.broadcasts.onAir), len(s.server.streamPlaces))
+		before, boards := s.counts()
+		if n := testutil.ToFloat64(s.server.metrics.streams); n != 0 || boards != 0 || len(s.server.streamPlaces) != 0 {
+			t.Errorf("of the clients that left %v streams, %d boards, %d places are left", n, boards, len(s.server.streamPlaces))
 		}
-		before := s.reads
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		if s.reads != before {
-			t.Errorf("%d readings for nobody", s.reads-before)
+		if after, _ := s.counts(); after != before {
+			t.Errorf("%d readings for nobody", after-before)
 		}
 	})
 }
@@ -331,8 +338,8 @@ func TestStreamFollowsTheRunningPeriod(t *testing.T) {
 		expectTold(t, c, "board period 4")
 		time.Sleep(time.Minute + 2*time.Second)
 		expectTold(t, c, "board period 4", "board period 5")
-		if len(s.server.broadcasts.onAir) != 1 {
-			t.Errorf("%d boards are read for one stream", len(s.server.broadcasts.onAir))
+		if _, boards := s.counts(); boards != 1 {
+			t.Errorf("%d boards are read for one stream", boards)
 		}
 		c.close()
 	})
