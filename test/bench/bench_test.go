@@ -74,7 +74,7 @@ type form struct {
 
 var forms = map[string]form{
 	"short": {
-		rounds: 5, records: 240_000, freshness: 2 * time.Second, queries: 400 * time.Millisecond,
+		rounds: 5, records: 160_000, freshness: 2 * time.Second, queries: 400 * time.Millisecond,
 		growthRecords: 30_000, users: []int{10_000, 100_000, 1_000_000},
 		backlog: 20 * time.Second, starts: 3,
 	},
