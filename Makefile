@@ -15,8 +15,6 @@ RESULTS ?= .build/bench
 BENCHMARKS := . ./consumer ./projector ./query
 BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
-SCHEMATHESIS := $(CURDIR)/.build/schemathesis/bin/schemathesis
-
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(CURDIR)/.build/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
@@ -122,8 +120,8 @@ fuzz: ## Fuzz each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: fuzz-api
-fuzz-api: servers build $(SCHEMATHESIS) ## Fuzz the API with schemathesis, by its OpenAPI document, on a real Redis (SEED=1)
-	SCHEMATHESIS=$(SCHEMATHESIS) SEED=$(SEED) BIN_DIR=$(CURDIR)/bin \
+fuzz-api: servers build .build/schemathesis/ready ## Fuzz the API with schemathesis, by its OpenAPI document, on a real Redis (SEED=1)
+	SCHEMATHESIS=$(CURDIR)/.build/schemathesis/bin/schemathesis SEED=$(SEED) BIN_DIR=$(CURDIR)/bin \
 		go test -C test -run '^TestFuzzAPI$$' -count=1 -v .
 
 .PHONY: servers
@@ -159,8 +157,10 @@ clean: ## Remove bin and .build
 	mv $@.part $@
 	touch $@
 
-# What the example in Python publishes with.
+# What the example in Python publishes with, and what fuzzes the API.
 .build/python/ready: docs/examples/requirements.txt
+.build/schemathesis/ready: test/schemathesis/requirements.txt
+.build/python/ready .build/schemathesis/ready:
 	@python3 -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv,python3-venv); }
 	rm -rf $(@D)
 	python3 -m venv $(@D)
@@ -169,12 +169,6 @@ clean: ## Remove bin and .build
 
 .build/docker/cli-plugins/docker-compose: test/compose/go.mod
 	go build -C test/compose -trimpath -o $(CURDIR)/$@ github.com/docker/compose/v2/cmd
-	touch $@
-
-$(SCHEMATHESIS): test/schemathesis/requirements.txt
-	@$(call install,python3,python3 python3-venv)
-	python3 -m venv --clear $(@D)/..
-	$(@D)/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 $(GOLANGCI_LINT):

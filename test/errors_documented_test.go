@@ -1,8 +1,8 @@
 package test
 
 import (
-	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,21 +122,22 @@ func (s *documentedShell) expectError(t *testing.T, code int, status, message, r
 		return
 	}
 	gotStatus, body := s.ask(request)
-	var answer struct {
-		Errors []struct {
-			Code    int
-			Message string
+	if code == http.StatusTooManyRequests {
+		programs.Await(t, "slow attempts to be too many", func() error {
+			if gotStatus, body = s.ask(request); gotStatus != status {
+				return fmt.Errorf("it is %s %s", gotStatus, body)
+			}
+			return nil
+		})
+	}
+	if code != 0 { // what is refused before it is read has none
+		want := fmt.Sprintf(`"errors":[{"code":%d,"message":%q}]`, code, message)
+		if !strings.Contains(body, want) {
+			t.Errorf("%s\n got %s\nwant %s", request, body, want)
 		}
 	}
-	if code == 0 { // what is refused before it is read
-		if gotStatus != status {
-			t.Errorf("%s\n got %s %s\nwant %s", request, gotStatus, body, status)
-		}
-		return
-	}
-	err := json.Unmarshal([]byte(body), &answer)
-	if err != nil || gotStatus != status || len(answer.Errors) != 1 || answer.Errors[0].Code != code || answer.Errors[0].Message != message {
-		t.Errorf("%s\n got %s %s (%v)\nwant %s, %d %s", request, gotStatus, body, err, status, code, message)
+	if gotStatus != status {
+		t.Errorf("%s\n got %s %s\nwant %s", request, gotStatus, body, status)
 	}
 }
 

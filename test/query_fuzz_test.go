@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
-	"sigs.k8s.io/yaml"
 
 	"leaderboard/test/programs"
 )
@@ -17,7 +16,7 @@ import (
 // TestFuzzAPI has schemathesis make requests of the document, right ones and wrong
 // ones, and hold the answers against it. At first ids are any, of which the service
 // knows few; then they are those of the board, so that it has to answer what is asked
-// for rightly.
+// for rightly. Streams are left out: their answers have no end.
 func TestFuzzAPI(t *testing.T) {
 	if os.Getenv("SCHEMATHESIS") == "" {
 		t.Skip("only with SCHEMATHESIS, as `make fuzz-api` does")
@@ -55,7 +54,7 @@ func (s *secured) fuzz(t *testing.T, text string, flags ...string) {
 	writeFile(t, document, text)
 	fuzzing := exec.CommandContext(t.Context(), os.Getenv("SCHEMATHESIS"), append(flags, "run", document, "--url", s.query.API(),
 		"--exclude-path-regex", "/stream$", // it does not end
-		"--auth", "shop:change-me", "--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", "50", "--continue-on-failure", "--no-color")...)
+		"--auth", "shop:change-me", "--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", "20", "--exclude-operation-id", "followTopRankedUsers", "--continue-on-failure", "--no-color")...)
 	fuzzing.Dir = filepath.Dir(document)
 	fuzzing.Stdout, fuzzing.Stderr = os.Stdout, os.Stderr
 	if err := fuzzing.Run(); err != nil {
@@ -67,31 +66,23 @@ func (s *secured) fuzz(t *testing.T, text string, flags ...string) {
 // which are right or wrong together with another header.
 func narrowed(t *testing.T, text string) string {
 	t.Helper()
-	var kept strings.Builder
-	for line := range strings.Lines(text) {
-		if !strings.Contains(line, "$ref: '#/components/parameters/dataScopeOrg") {
-			kept.WriteString(line)
+	for _, change := range [][2]string{
+		{"        - $ref: '#/components/parameters/dataScopeOrg'\n", ""},
+		{"        - $ref: '#/components/parameters/dataScopeOrgs'\n", ""},
+		{"      - $ref: '#/components/parameters/dataScopeOrg'\n", ""},
+		{"      - $ref: '#/components/parameters/dataScopeOrgs'\n", ""},
+		{"enum: [SELF, OTHER, ALL, '']", "enum: [SELF, ALL, '']"},
+		{"{type: integer, format: int64}\n      example: 232\n", "{enum: [232]}\n"},
+		{"{type: integer, format: int64}\n      example: 366\n", "{enum: [366]}\n"},
+		{"{type: integer, format: int64}\n      example: 243\n", "{enum: [243, 244]}\n"},
+		{"key: {type: string, minLength: 1, ", "key: {enum: [shop], "},
+		{"secret: {type: string, minLength: 1, ", "secret: {enum: [change-me], "},
+		{"orgId: {type: [integer, 'null'], minimum: 1, maximum: 9223372036854775807, ", "orgId: {enum: [50711, null], "},
+	} {
+		if !strings.Contains(text, change[0]) {
+			t.Errorf("the document has nowhere %q", change[0])
 		}
+		text = strings.ReplaceAll(text, change[0], change[1])
 	}
-	var document map[string]any
-	if err := yaml.Unmarshal([]byte(kept.String()), &document); err != nil {
-		t.Fatal(err)
-	}
-	at := func(names ...string) map[string]any {
-		place := document
-		for _, name := range append([]string{"components"}, names...) {
-			place = place[name].(map[string]any)
-		}
-		return place
-	}
-	at("parameters", "targetGroupId", "schema")["enum"] = []int{232}
-	at("parameters", "targetId", "schema")["enum"] = []int{366}
-	at("parameters", "periodId", "schema")["enum"] = []int{243, 244}
-	at("parameters", "dataScope", "schema")["enum"] = []string{"SELF", "ALL", ""}
-	at("schemas", "Item", "properties", "orgId")["enum"] = []any{50711, nil}
-	narrow, err := yaml.Marshal(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(narrow)
+	return text
 }

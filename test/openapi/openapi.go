@@ -52,23 +52,26 @@ func Parse(text []byte) (*Document, error) {
 }
 
 // Check says where an answer is not as the document describes it: its status, its
-// headers and its body, in which nothing may be that is not described. The body can
-// be read again.
+// headers and, if it is JSON, its body, in which nothing may be that is not described.
+// The body can be read again. Others are not read: one may be a stream.
 func (d *Document) Check(request *http.Request, response *http.Response) error {
-	sent, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	response.Body = io.NopCloser(bytes.NewReader(sent))
-	if err != nil {
-		return err
-	}
-	body := sent
-	if response.Header.Get("Content-Encoding") == "gzip" {
-		if body, err = unpacked(sent); err != nil {
+	read := *response
+	read.Body = http.NoBody
+	var body []byte
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
+		sent, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		response.Body = io.NopCloser(bytes.NewReader(sent))
+		if err != nil {
 			return err
 		}
+		if body = sent; response.Header.Get("Content-Encoding") == "gzip" {
+			if body, err = unpacked(sent); err != nil {
+				return err
+			}
+		}
+		read.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	read := *response
-	read.Body = io.NopCloser(bytes.NewReader(body))
 	checked := request.Clone(request.Context())
 	checked.URL.Path = withoutPrefix(checked.URL.Path)
 	path, problems, pattern := paths.FindPath(checked, d.Model, nil)
