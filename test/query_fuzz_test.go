@@ -2,10 +2,16 @@ package test
 
 import (
 	"cmp"
+	"encoding/binary"
+	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +27,7 @@ func TestFuzzAPI(t *testing.T) {
 	if os.Getenv("SCHEMATHESIS") == "" {
 		t.Skip("only with SCHEMATHESIS, as `make fuzz-api` does")
 	}
-	s := startSecured(t)
+	s := startSecured(t, "--trusted-proxies", "127.0.0.0/8")
 	client := redis.NewClient(&redis.Options{Addr: s.redis})
 	t.Cleanup(func() { _ = client.Close() })
 	seed := &queryService{seeder: &seeder{t: t, redis: client}}
@@ -48,11 +54,31 @@ func TestFuzzAPI(t *testing.T) {
 	}
 }
 
+// manyAddresses is a proxy in front of the service through which every request is
+// from an address of its own: wrong credentials belong to the fuzzing, and their limit
+// is tested elsewhere.
+func (s *secured) manyAddresses(t *testing.T) string {
+	t.Helper()
+	service, err := url.Parse(s.query.API())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests atomic.Uint32
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(service)
+		r.Out.URL.RawQuery = r.In.URL.RawQuery // the malformed too
+		address := binary.BigEndian.AppendUint32(nil, 10<<24+requests.Add(1))
+		r.Out.Header.Set("X-Forwarded-For", net.IP(address).String())
+	}})
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
 // fuzz runs schemathesis with a document on the service.
 func (s *secured) fuzz(t *testing.T, text string, flags ...string) {
 	document := filepath.Join(t.TempDir(), "openapi.yaml")
 	writeFile(t, document, text)
-	fuzzing := exec.CommandContext(t.Context(), os.Getenv("SCHEMATHESIS"), append(flags, "run", document, "--url", s.query.API(),
+	fuzzing := exec.CommandContext(t.Context(), os.Getenv("SCHEMATHESIS"), append(flags, "run", document, "--url", s.manyAddresses(t),
 		"--exclude-path-regex", "/stream$", // it does not end
 		"--auth", "shop:change-me", "--seed", cmp.Or(os.Getenv("SEED"), "1"), "--max-examples", "20", "--exclude-operation-id", "followTopRankedUsers", "--continue-on-failure", "--no-color")...)
 	fuzzing.Dir = filepath.Dir(document)
