@@ -225,6 +225,14 @@ func (c *reader) told() []string {
 	return told
 }
 
+// signs are those of life that the stream has given when there was nothing to tell.
+func (c *reader) signs() int {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent
+}
+
 // ended is what the stream ended with, nil while it goes on.
 func (c *reader) ended() error {
 	synctest.Wait()
@@ -320,8 +328,8 @@ func TestSilentStreamLivesOn(t *testing.T) {
 		c := s.listen()
 		time.Sleep(5 * time.Minute)
 		expectTold(t, c, "board first")
-		if c.silent < 15 || c.silent > 20 {
-			t.Errorf("%d signs of life in five minutes", c.silent)
+		if n := c.signs(); n < 15 || n > 20 {
+			t.Errorf("%d signs of life in five minutes", n)
 		}
 		s.tell("second")
 		time.Sleep(time.Second)
@@ -358,7 +366,11 @@ func TestStreamSaysThatTheBoardIsAwayAndGoesOn(t *testing.T) {
 
 		view := s.server.state.Load().view
 		s.server.state.Store(&state{problem: errStoreAway})
+		signs := c.signs()
 		time.Sleep(time.Minute)
+		if n := c.signs() - signs; n < 3 {
+			t.Errorf("%d signs of life in a minute without a catalog", n)
+		}
 		s.server.state.Store(&state{view: view})
 		time.Sleep(2 * time.Second)
 		expectTold(t, c, "board first", away, "board first", away, "board first")
