@@ -96,7 +96,8 @@ func (c *promoteCommand) execute(ctx context.Context, std streams) error {
 	}
 	defer func() { _ = client.Close() }()
 	if !c.Force {
-		if err := c.awaitCaughtUp(ctx, client); err != nil {
+		turning := spinner(std.err, "waiting for the generation to catch up")
+		if err := errors.Join(c.awaitCaughtUp(ctx, client), turning.Finish()); err != nil {
 			return err
 		}
 	}
@@ -180,7 +181,8 @@ func (c *dropCommand) execute(ctx context.Context, std streams) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	if err := projector.Drop(ctx, client, c.Generation, c.Grace); err != nil {
+	turning := spinner(std.err, "waiting for readers to leave the generation, and freeing it")
+	if err := errors.Join(projector.Drop(ctx, client, c.Generation, c.Grace), turning.Finish()); err != nil {
 		return err
 	}
 	return c.Output.print(std.out, map[string]any{"generation": c.Generation, "dropped": true}, sentence("generation %d is dropped\n", c.Generation))

@@ -22,6 +22,16 @@ func progress(w io.Writer, noun string, size int64, options ...progressbar.Optio
 	}, options...)...)
 }
 
+// spinner turns on a terminal while something takes its time.
+func spinner(w io.Writer, doing string) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(-1,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetVisibility(isTerminal(w)),
+		progressbar.OptionSetDescription(doing),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
 func isTerminal(w io.Writer) bool {
 	file, isFile := w.(*os.File)
 	return isFile && term.IsTerminal(int(file.Fd()))
