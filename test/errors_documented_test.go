@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"leaderboard/test/programs"
+	"leaderboard/test/servers"
 )
 
 // withoutRequest are the messages of the errors that no request provokes by itself:
@@ -79,7 +80,7 @@ type documentedShell struct {
 
 func startDocumented(t *testing.T, services, variables string) *documentedShell {
 	t.Helper()
-	api, away := freeAddress(t), freeAddress(t)
+	api, away := servers.FreeAddress(t), servers.FreeAddress(t)
 	s := &documentedShell{
 		directory: readmeDirectory(t), variables: variables,
 		here: strings.NewReplacer("localhost:8080", api, "localhost:8090", away, "localhost:8091", "localhost:0"),

@@ -3,7 +3,6 @@ package test
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +49,7 @@ func TestReadmeOnServers(t *testing.T) {
 	if events := readFile(t, filepath.Join("..", "deploy", "example", "activities.jsonl")); !strings.Contains(events, blocks[1].text) {
 		t.Errorf("the event that the README shows is not in the example: %s", blocks[1].text)
 	}
-	api := freeAddress(t)
+	api := servers.FreeAddress(t)
 	here := strings.NewReplacer(
 		"make build\n", "", "localhost:9092", strings.Join(servers.Kafka(t), ","), "localhost:6379", servers.Redis(t), "localhost:8080", api)
 	dir := readmeDirectory(t)
@@ -123,16 +122,6 @@ func readmeDirectory(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // sameAnswer compares two answers but for when the board was synced.

@@ -2,7 +2,6 @@ package documents
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,7 +71,7 @@ func newShell(t *testing.T) *shell {
 		sh.link(filepath.Join(root, name), name)
 	}
 	sh.link(filepath.Dir(programs.Path(t, "query")), "bin")
-	api := freeAddress(t)
+	api := servers.FreeAddress(t)
 	sh.env = append(os.Environ(), "LISTEN="+api, "ADMIN_LISTEN=127.0.0.1:0", "SYNC_INTERVAL=200ms")
 	sh.here = strings.NewReplacer(
 		"localhost:9092", servers.KafkaServer(t).Addr(), "localhost:6379", servers.Redis(t), "localhost:8080", api)
@@ -88,16 +87,6 @@ func (sh *shell) link(target, name string) {
 	if err != nil {
 		sh.t.Fatal(err)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // run runs a block, whose daemons go on until the test ends. What it exports holds

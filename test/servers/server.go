@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -113,6 +114,16 @@ func FreePort() (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("no free port between %d and %d: %w", low, high, err)
+}
+
+// FreeAddress is a loopback address at which nobody listens.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loopback(port)
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
