@@ -31,7 +31,10 @@ func ParseValue(s string) (Value, error) {
 		return 0, errLongDecimal
 	}
 	digits, negative := strings.CutPrefix(s, "-")
-	mantissa, exponent, hasExponent := cutAny(digits, "eE")
+	mantissa, exponent, hasExponent := strings.Cut(digits, "e")
+	if !hasExponent {
+		mantissa, exponent, hasExponent = strings.Cut(digits, "E")
+	}
 	whole, fraction, hasPoint := strings.Cut(mantissa, ".")
 	if !allDigits(whole) || (hasPoint && !allDigits(fraction)) {
 		return 0, ErrNotDecimal
@@ -74,13 +77,6 @@ func ParseValue(s string) (Value, error) {
 		n = -n
 	}
 	return Value(n), nil
-}
-
-func cutAny(s, chars string) (before, after string, found bool) {
-	if i := strings.IndexAny(s, chars); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, "", false
 }
 
 func allDigits(s string) bool {

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -39,6 +40,8 @@ type activities struct {
 	judged int64
 	// unsure is true when dead letters may have been written that nobody knows of.
 	unsure bool
+	// counting is used again for every batch.
+	counting []leaderboard.Record
 }
 
 // verdict is a message with what decoding said of it.
@@ -96,6 +99,7 @@ func (a *activities) handle(ctx context.Context, from, to int64, records []verdi
 	if err != nil {
 		return err
 	}
+	a.counting = sorted.counting
 	if err := a.bury(ctx, sorted.rejected); err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ type sorted struct {
 }
 
 func (a *activities) sort(ctx context.Context, records []verdict) (sorted, error) {
-	s := sorted{counting: make([]leaderboard.Record, 0, len(records)), others: map[outcome]int{}}
+	s := sorted{counting: slices.Grow(a.counting[:0], len(records)), others: map[outcome]int{}}
 	resolve := a.resolver(ctx)
 	for _, v := range records {
 		offset := v.message.offset

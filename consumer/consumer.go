@@ -27,7 +27,7 @@ type Config struct {
 	Catalog  Documents
 	Profiles Documents
 
-	// MaxBatchRecords bounds how many records are handled together. 0: 20,000.
+	// MaxBatchRecords bounds how many records are handled together. 0: 8,000.
 	MaxBatchRecords int
 	// SyncInterval is the time between two syncs of a partition. 0: 3 s.
 	SyncInterval time.Duration
@@ -67,7 +67,7 @@ func New(config Config) (*Consumer, error) {
 		config.Partitions = 4
 	}
 	if config.MaxBatchRecords <= 0 {
-		config.MaxBatchRecords = 20_000
+		config.MaxBatchRecords = 8_000
 	}
 	if config.SyncInterval <= 0 {
 		config.SyncInterval = 3 * time.Second

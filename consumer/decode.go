@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -343,11 +344,27 @@ func (p *parser) id(f *field, required bool) int64 {
 		}
 		return 0
 	}
-	id, err := strconv.ParseInt(string(f.raw), 10, 64)
-	if err != nil || id <= 0 {
+	id := positive(f.raw)
+	if id <= 0 {
 		p.fail(ReasonInvalidField, "%s is not a positive whole number", f.name)
 	}
 	return id
+}
+
+// positive is the number that digits make, 0 when there are none, too many, or
+// something else.
+func positive(digits []byte) int64 {
+	n := int64(0)
+	for _, c := range digits {
+		d := int64(c) - '0'
+		if d < 0 || d > 9 || n > math.MaxInt64/10 {
+			return 0
+		}
+		if n = 10*n + d; n < 0 {
+			return 0
+		}
+	}
+	return n
 }
 
 func (p *parser) text(f *field) []byte {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 
 	"leaderboard"
@@ -79,7 +77,7 @@ func (p partition) fetch(ctx context.Context, offset int64, maxBytes int, reuse 
 	if err != nil {
 		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, err)
 	}
-	response := answer.(*fetch.Response)
+	response := answer.(*fetchAnswer)
 	if code := response.ErrorCode; code != 0 {
 		return chunk{}, fmt.Errorf("fetch %s/%d at %d: %w", p.topic, p.id, offset, kafka.Error(code))
 	}
@@ -99,85 +97,32 @@ func (p partition) fetch(ctx context.Context, offset int64, maxBytes int, reuse 
 
 // readRecords appends the committed records from offset on to messages, and gives
 // the offset to go on from.
-func readRecords(part *fetch.ResponsePartition, offset int64, messages []message) ([]message, int64, error) {
-	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
-	if !ok {
-		return messages, offset, nil
-	}
+func readRecords(part *partitionAnswer, offset int64, messages []message) ([]message, int64, error) {
 	next := offset
 	aborted := newAbortedTransactions(part.AbortedTransactions)
-	for _, batch := range stream.Records {
-		skip := false
-		switch b := batch.(type) {
-		case *protocol.ControlBatch:
-			aborted.end(b)
-			skip = true
-		case *protocol.RecordBatch:
-			skip = aborted.contains(b)
+	for rest := part.Batches; len(rest) > 0; {
+		var (
+			b   batch
+			err error
+		)
+		b, rest, err = cutBatch(rest)
+		if errors.Is(err, errCutOff) && next > offset {
+			break // that is how an answer of a limited size ends
 		}
-		for {
-			r, err := batch.ReadRecord()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
+		if err != nil {
+			return nil, offset, err
+		}
+		switch {
+		case b.attributes.isControl():
+			aborted.end(&b)
+		case !aborted.contains(&b):
+			if messages, err = b.appendMessages(messages, offset); err != nil {
 				return nil, offset, err
 			}
-			m, err := readMessage(r, skip || r.Offset < offset)
-			if err != nil {
-				return nil, offset, err
-			}
-			next = max(next, r.Offset+1)
-			if !skip && r.Offset >= offset {
-				messages = append(messages, m)
-			}
 		}
-	}
-	if next == offset && len(stream.Records) > 0 {
-		// Compaction took the end of a batch. Its last offset is in the batch's
-		// header, which kafka-go does not show: step over one offset.
-		next++
+		next = max(next, b.last+1)
 	}
 	return messages, next, nil
-}
-
-func readMessage(r *protocol.Record, discard bool) (message, error) {
-	if r.Key != nil {
-		defer func() { _ = r.Key.Close() }()
-	}
-	if r.Value != nil {
-		defer func() { _ = r.Value.Close() }()
-	}
-	if discard {
-		return message{}, nil
-	}
-	text := make([]byte, lengthOf(r.Key)+lengthOf(r.Value))
-	key, err := readInto(text, r.Key)
-	if err != nil {
-		return message{}, err
-	}
-	value, err := readInto(text[len(key):], r.Value)
-	if err != nil {
-		return message{}, err
-	}
-	return message{offset: r.Offset, published: leaderboard.MillisOf(r.Time), key: key, value: value, headers: r.Headers}, nil
-}
-
-func lengthOf(b protocol.Bytes) int {
-	if b == nil {
-		return 0
-	}
-	return b.Len()
-}
-
-// readInto reads all of b to the beginning of text. Null stays nil.
-func readInto(text []byte, b protocol.Bytes) ([]byte, error) {
-	if b == nil {
-		return nil, nil
-	}
-	n := b.Len()
-	_, err := io.ReadFull(b, text[:n])
-	return text[:n:n], err
 }
 
 // bounds asks for the partition's first offset and the one after its last.

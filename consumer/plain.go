@@ -49,12 +49,20 @@ func (p *plain) object(depth int, visit func(name, raw []byte)) bool {
 		if !p.value(depth) {
 			return false
 		}
-		visit(bytes.TrimSpace(name), p.text[start:p.at])
+		visit(trimmed(name), p.text[start:p.at])
 		p.space()
 		if !p.next(',') {
 			return p.next('}')
 		}
 	}
+}
+
+// trimmed is the name without the spaces around it, which hardly any has.
+func trimmed(name []byte) []byte {
+	if len(name) > 0 && (name[0] == ' ' || name[len(name)-1] == ' ') {
+		return bytes.TrimSpace(name)
+	}
+	return name
 }
 
 func (p *plain) array(depth int) bool {
@@ -130,11 +138,15 @@ func (p *plain) number() bool {
 }
 
 func (p *plain) digits() bool {
-	start := p.at
-	for c := p.peek(); '0' <= c && c <= '9'; c = p.peek() {
-		p.at++
+	n := 0
+	for _, c := range p.text[p.at:] {
+		if c < '0' || c > '9' {
+			break
+		}
+		n++
 	}
-	return p.at > start
+	p.at += n
+	return n > 0
 }
 
 func (p *plain) literal(word string) bool {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
@@ -24,18 +23,18 @@ func newAbortedTransactions(aborted []fetch.ResponseTransaction) *abortedTransac
 }
 
 // contains tells whether the batch is part of an aborted transaction.
-func (a *abortedTransactions) contains(batch *protocol.RecordBatch) bool {
-	if !batch.Attributes.Transactional() {
+func (a *abortedTransactions) contains(b *batch) bool {
+	if !b.attributes.isTransactional() {
 		return false
 	}
-	a.advance(batch.BaseOffset)
-	return a.open[batch.ProducerID]
+	a.advance(b.first)
+	return a.open[b.producer]
 }
 
 // end takes note of the marker that ends a transaction, committed or aborted.
-func (a *abortedTransactions) end(marker *protocol.ControlBatch) {
-	a.advance(marker.BaseOffset)
-	delete(a.open, marker.ProducerID)
+func (a *abortedTransactions) end(marker *batch) {
+	a.advance(marker.first)
+	delete(a.open, marker.producer)
 }
 
 func (a *abortedTransactions) advance(offset int64) {

@@ -30,7 +30,7 @@ type settings struct {
 	Generation      int              `env:"GENERATION" default:"1" placeholder:"N" help:"Generation of boards to write (${default})."`
 	Shards          int              `env:"SHARDS" default:"16" placeholder:"N" help:"Shards of the generation when it has to be made (${default})."`
 	DedupeWindow    time.Duration    `env:"DEDUPE_WINDOW" default:"24h" placeholder:"TIME" help:"Records with the same eventId, user and board that are published no further apart count once; 0 counts all (${default}). A generation keeps the one that it was begun with."`
-	MaxBatchRecords int              `env:"MAX_BATCH_RECORDS" default:"20000" placeholder:"N" help:"Most records to apply at once (${default})."`
+	MaxBatchRecords int              `env:"MAX_BATCH_RECORDS" default:"8000" placeholder:"N" help:"Most records to apply at once (${default})."`
 	RememberEntries int64            `env:"REMEMBER_ENTRIES" placeholder:"N" help:"Most entries to keep in memory; what is kept need not be read before it is written. Without it, what a third of the memory limit has room for (that of GOMEMLIMIT, or 9/10 of the container's), at most 4,000,000."`
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
