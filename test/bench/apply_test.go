@@ -92,6 +92,9 @@ func (l *lab) applyStreams(b *testing.B, next func() (*arena, *stream), g goal) 
 	measured.compare(b, r, redisTime, projected, native, goal{})
 	measured.note(b, r, projectorTime, projected, goal{})
 	measured.note(b, r, longestCommand, projected, atMost(10))
+	measured.note(b, r, longTransactions, projected, goal{})
+	measured.note(b, r, redisWaiting, projected, goal{})
+	measured.note(b, r, redisWaiting, plain, goal{})
 	return r
 }
 
@@ -108,20 +111,25 @@ func (a *arena) apply(s *stream) readings {
 		a.resume()
 		a.awaitMarks(m)
 	})
-	took[longestCommand] = a.longestCommand()
+	a.commandTimes(took)
 	took[projectorTime] = (a.projectorSeconds() - projectorBefore) * 1e6 / float64(len(s.events))
 	return took
 }
 
 // timed measures how fast the stream is applied, and what that takes.
 func (a *arena) timed(s *stream, apply func()) readings {
+	waitedBefore, _ := a.waitingSeconds()
 	redisBefore, start := a.redisSeconds(), time.Now()
 	apply()
-	perSecond := rate(len(s.events), start)
-	return readings{
-		activitiesPerSecond: perSecond,
+	took := time.Since(start).Seconds()
+	r := readings{
+		activitiesPerSecond: float64(len(s.events)) / took,
 		redisTime:           (a.redisSeconds() - redisBefore) * 1e6 / float64(len(s.events)),
 	}
+	if waited, known := a.waitingSeconds(); known {
+		r[redisWaiting] = 100 * (waited - waitedBefore) / took
+	}
+	return r
 }
 
 // ceiling measures how fast the stream gets into Redis from memory.

@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 
 // report prints what was measured, and writes it into a document if one is named.
 func report(document string) error {
-	measured.environment.took = time.Since(measured.environment.begun)
+	if err := measured.environment.end(); err != nil {
+		return err
+	}
 	if err := measured.print(os.Stdout); err != nil || document == "" {
 		return err
 	}

@@ -27,6 +27,20 @@ type environment struct {
 	machine, versions string
 	begun             time.Time
 	took              time.Duration
+	// stolen is the share of the cores' time that the host gave to other machines,
+	// stolenBefore that of the time before, in seconds.
+	stolen, stolenBefore float64
+}
+
+// end takes note of how long it took, and of how much of it others had.
+func (e *environment) end() error {
+	e.took = time.Since(e.begun)
+	now, err := cpu.Times(false)
+	if err != nil {
+		return err
+	}
+	e.stolen = (now[0].Steal - e.stolenBefore) / (e.took.Seconds() * float64(runtime.NumCPU()))
+	return nil
 }
 
 // look takes note of the environment, apart from the servers' versions.
@@ -36,9 +50,11 @@ func look(b *testing.B, name string, f form) environment {
 	processors, cpuErr := cpu.Info()
 	memory, memErr := mem.VirtualMemory()
 	platform, _, version, hostErr := host.PlatformInformation()
-	if err := cmp.Or(cpuErr, memErr, hostErr); err != nil {
+	times, timesErr := cpu.Times(false)
+	if err := cmp.Or(cpuErr, memErr, hostErr, timesErr); err != nil {
 		b.Fatalf("look at the machine: %v", err)
 	}
+	e.stolenBefore = times[0].Steal
 	e.machine = fmt.Sprintf("%d cores of %s, %.0f GiB of memory, %s %s on %s", runtime.NumCPU(), processors[0].ModelName, float64(memory.Total)/(1<<30), platform, version, runtime.GOARCH)
 	e.versions = programVersions(b)
 	return e

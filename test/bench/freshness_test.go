@@ -48,7 +48,7 @@ func (l *lab) freshness(b *testing.B) {
 			before, start := a.applied(), time.Now()
 			seen := f.run(b, a.activities(), maximum*float64(percent)/100, s.query, rankOfProbe)
 			seen[activitiesPerSecond] = rate(a.applied()-before, start)
-			seen[longestCommand] = a.longestCommand()
+			a.commandTimes(seen)
 			return seen
 		}})
 	}
@@ -70,6 +70,7 @@ func (l *lab) freshness(b *testing.B) {
 	for _, percent := range []int{10, 50, 90} {
 		measured.note(b, r, activitiesPerSecond, at(percent), goal{})
 		measured.note(b, r, longestCommand, at(percent), atMost(10))
+		measured.note(b, r, longTransactions, at(percent), goal{})
 	}
 	for _, c := range r.contenders {
 		measured.drawLatency(freshnessPicture, c.name, r.samples[c.name])

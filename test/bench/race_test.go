@@ -18,6 +18,8 @@ const (
 	p99                 metric = "p99, ms"
 	p999                metric = "p99.9, ms"
 	longestCommand      metric = "longest command in Redis, ms"
+	longTransactions    metric = "99 % of transactions in Redis, ms"
+	redisWaiting        metric = "Redis waits for a core, % of the time"
 	redisTime           metric = "Redis' CPU, µs an activity"
 	projectorTime       metric = "projector's CPU, µs an activity"
 	bytesPerUser        metric = "bytes/user"

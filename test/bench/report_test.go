@@ -58,6 +58,7 @@ func (e environment) describe(w io.Writer) {
 		{"command", "`" + e.command + "`, which took " + e.took.Round(time.Second).String()},
 		{"runs", fmt.Sprintf("%d of each contender, by turns", e.form.rounds)},
 		{"machine", e.machine},
+		{"stolen", fmt.Sprintf("%.1f %% of the cores' time, which the host gave to other machines", 100*e.stolen)},
 		{"versions", e.versions},
 	} {
 		fmt.Fprintf(w, "| %s | %s |\n", line[0], line[1])

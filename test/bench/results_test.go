@@ -69,8 +69,12 @@ func (r *results) compare(b *testing.B, race *race, m metric, who, ceiling strin
 	r.rows = append(r.rows, row{nameOf(b), m, who, race.samples[who][m], ceiling, race.samples[ceiling][m], g})
 }
 
-// note adds a row for a contender of a race that has no ceiling.
+// note adds a row for a contender of a race that has no ceiling, unless the figure is
+// not known here.
 func (r *results) note(b *testing.B, race *race, m metric, who string, g goal) {
+	if len(race.samples[who][m]) == 0 {
+		return
+	}
 	r.rows = append(r.rows, row{measurement: nameOf(b), metric: m, who: who, figures: race.samples[who][m], goal: g})
 }
 
