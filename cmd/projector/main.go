@@ -34,7 +34,7 @@ type settings struct {
 	RememberEntries int64            `env:"REMEMBER_ENTRIES" placeholder:"N" help:"Most entries to keep in memory; what is kept need not be read before it is written. Without it, what a third of the memory limit has room for (that of GOMEMLIMIT, or 9/10 of the container's), at most 4,000,000."`
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
-	Nice            int              `env:"NICE" default:"5" placeholder:"N" help:"How far to give way to others on the machine, Redis above all: the nice value, 0 to 19 (${default}; on Linux)."`
+	Nice            int              `env:"NICE" default:"0" placeholder:"N" help:"How far to give way to others on the machine: the nice value, 0 to 19 (${default}; on Linux). A backlog is applied faster beside a Redis on the same cores, and activities are visible later while others want them."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
 	Tracing         daemon.Tracing   `embed:""`
 	Version         kong.VersionFlag `help:"Print the version."`
