@@ -51,7 +51,7 @@ const (
 	atCount      = 57
 	atRecords    = 61
 
-	magic = 2
+	batchFormat = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -72,7 +72,7 @@ func cutBatch(sent []byte) (b batch, rest []byte, err error) {
 		return batch{}, nil, errCutOff
 	}
 	whole, rest := sent[:atEpoch+length], sent[atEpoch+length:]
-	if len(whole) <= atMagic || whole[atMagic] != magic {
+	if len(whole) <= atMagic || whole[atMagic] != batchFormat {
 		return batch{}, nil, fmt.Errorf("%w, or of a format from before Kafka 0.11", errCorrupt)
 	}
 	if len(whole) < atRecords || crc32.Checksum(whole[atAttributes:], castagnoli) != binary.BigEndian.Uint32(whole[atSum:]) {
@@ -119,9 +119,9 @@ func (b *batch) appendMessages(messages []message, from int64) ([]message, error
 	if err != nil {
 		return messages, err
 	}
-	records := reader{rest: unpacked}
+	records := recordReader{rest: unpacked}
 	for range b.count {
-		record := reader{rest: records.bytes()}
+		record := recordReader{rest: records.bytes()}
 		record.take(1) // attributes, of which there are none
 		m := message{published: leaderboard.Millis(b.firstTime + record.varint()), offset: b.first + record.varint()}
 		if b.attributes.isAppendTime() {
@@ -141,13 +141,13 @@ func (b *batch) appendMessages(messages []message, from int64) ([]message, error
 	return messages, nil
 }
 
-// reader reads what a record consists of. After a failure it reads nothing.
-type reader struct {
+// recordReader reads what a record consists of. After a failure it reads nothing.
+type recordReader struct {
 	rest   []byte
 	failed bool
 }
 
-func (r *reader) varint() int64 {
+func (r *recordReader) varint() int64 {
 	n, length := binary.Varint(r.rest)
 	if length <= 0 {
 		r.rest, r.failed = nil, true
@@ -157,7 +157,7 @@ func (r *reader) varint() int64 {
 	return n
 }
 
-func (r *reader) take(n int64) []byte {
+func (r *recordReader) take(n int64) []byte {
 	if n > int64(len(r.rest)) {
 		r.rest, r.failed = nil, true
 		return nil
@@ -168,7 +168,7 @@ func (r *reader) take(n int64) []byte {
 }
 
 // bytes reads a length and so many bytes; of a negative length is what is null.
-func (r *reader) bytes() []byte {
+func (r *recordReader) bytes() []byte {
 	n := r.varint()
 	if n < 0 {
 		return nil

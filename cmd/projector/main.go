@@ -34,7 +34,6 @@ type settings struct {
 	RememberEntries int64            `env:"REMEMBER_ENTRIES" placeholder:"N" help:"Most entries to keep in memory; what is kept need not be read before it is written. Without it, what a third of the memory limit has room for (that of GOMEMLIMIT, or 9/10 of the container's), at most 4,000,000."`
 	SyncInterval    time.Duration    `env:"SYNC_INTERVAL" default:"5s" placeholder:"TIME" help:"How often idle shards are brought up to date (${default})."`
 	ShutdownTimeout time.Duration    `env:"SHUTDOWN_TIMEOUT" default:"20s" placeholder:"TIME" help:"Longest time to finish after the signal to end (${default})."`
-	Nice            int              `env:"NICE" default:"0" placeholder:"N" help:"How far to give way to others on the machine: the nice value, 0 to 19 (${default}; on Linux). A backlog is applied faster beside a Redis on the same cores, and activities are visible later while others want them."`
 	Log             daemon.Log       `embed:"" set:"log_level=info"`
 	Tracing         daemon.Tracing   `embed:""`
 	Version         kong.VersionFlag `help:"Print the version."`
@@ -55,9 +54,6 @@ func (s *settings) Check() error {
 	}
 	if s.RememberEntries < 0 {
 		mistakes = append(mistakes, daemon.Mistakenf("remember-entries", "%d is negative", s.RememberEntries))
-	}
-	if s.Nice < 0 || s.Nice > daemon.LowestPriority {
-		mistakes = append(mistakes, daemon.Mistakenf("nice", "%d is not between 0 and %d", s.Nice, daemon.LowestPriority))
 	}
 	if s.Group == "" {
 		mistakes = append(mistakes, daemon.Mistakenf("kafka-group", "is empty"))
@@ -80,9 +76,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	log := s.Log.Logger(stderr)
 	daemon.LimitMemory(log)
-	if err := daemon.GiveWay(s.Nice); err != nil {
-		log.Warn("the priority stays as it is", "error", err)
-	}
 	cluster, err := s.Kafka.Cluster(name)
 	if err != nil {
 		return err
