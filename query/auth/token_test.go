@@ -305,7 +305,13 @@ func TestTokenIsVerifiedOnceUnderTheSameKeys(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := g.present(token[:len(token)-2] + "AA"); !errors.Is(err, ErrToken) {
+	// One that is different for certain: the last byte of a signature is often 0.
+	signature := strings.LastIndexByte(token, '.') + 1
+	first := "A"
+	if token[signature] == 'A' {
+		first = "B"
+	}
+	if err := g.present(token[:signature] + first + token[signature+1:]); !errors.Is(err, ErrToken) {
 		t.Errorf("with another signature: %v", err)
 	}
 	if got := g.verified.Len(); got != 1 {
