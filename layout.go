@@ -21,6 +21,7 @@ import (
 //	lb:{1.7}:fence                    hash        partition → next offset
 //	lb:{1.7}:version                  string      changes whenever the shard does
 //	lb:{1.7}:hold                     string      there while writers of the shard have to wait
+//	lb:{1.7}:journal                  list        what the last transactions changed, the last one first; expires
 //	lb:{1.7}:seen                     hash        partition → which half of its event ids is filled, since when
 //	lb:{1.7}:seen:<partition>:<half>  hash        digest of an event id → publish time in ms; half is 0 or 1
 //	lb:{1.7}:new:<attempt>:…          as rank and users, the new content of a board while it is gathered; expires
@@ -115,6 +116,9 @@ func (l Layout) VersionKey(shard int) string { return l.key(shard, "version") }
 
 // HoldKey makes the writers of a shard wait while it exists.
 func (l Layout) HoldKey(shard int) string { return l.key(shard, "hold") }
+
+// JournalKey tells the writers of the shard what the others have changed.
+func (l Layout) JournalKey(shard int) string { return l.key(shard, "journal") }
 
 // SeenKey says which half of a partition's event ids is being filled.
 func (l Layout) SeenKey(shard int) string { return l.key(shard, "seen") }

@@ -32,6 +32,8 @@ type cut struct {
 	// changes and passedOver are what the commands are made of.
 	changes    []*change
 	passedOver map[leaderboard.Board]int64
+	// journal is what other writers are told, nil when there are none.
+	journal []byte
 	// queued is true when the commands were sent.
 	queued bool
 }
@@ -82,7 +84,23 @@ func (s *shard) newCut(steps []step) *cut {
 		}
 	}
 	c.addCommands(s.layout, s.number)
+	if s.isShared() {
+		c.journal = c.appendJournal([]byte{})
+	}
 	return c
+}
+
+// undo makes what is remembered as it was before the cut was folded.
+func (c *cut) undo() {
+	for _, ch := range c.changes {
+		ch.board.synced = ch.syncedBefore
+		if ch.rule != nil {
+			ch.board.begun = false
+		}
+		for _, t := range ch.touched {
+			t.place.entry = t.before
+		}
+	}
 }
 
 // take folds a step.
@@ -163,7 +181,6 @@ func (c *cut) addCommands(l leaderboard.Layout, shard int) {
 		ch.board.change = nil
 	}
 	c.add(synced, rules)
-	c.changes, c.passedOver = nil, nil
 }
 
 // addEntries writes the entries by rising value: neighbours in the sorted set are

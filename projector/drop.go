@@ -133,7 +133,7 @@ func remaining(ctx context.Context, client redis.UniversalClient, l leaderboard.
 // can bring anything back.
 func free(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int) error {
 	return Hold(ctx, client, l, shard, func(ctx context.Context) error {
-		if err := client.Del(ctx, l.FenceKey(shard), l.VersionKey(shard)).Err(); err != nil {
+		if err := client.Del(ctx, l.FenceKey(shard), l.VersionKey(shard), l.JournalKey(shard)).Err(); err != nil {
 			return err
 		}
 		if err := unlink(ctx, client, l, shard); err != nil {

@@ -2,7 +2,6 @@ package projector
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +22,7 @@ const (
 // lets go within seconds; do's context ends when the hold cannot be kept.
 func Hold(ctx context.Context, client redis.UniversalClient, l leaderboard.Layout, shard int, do func(context.Context) error) error {
 	key := l.HoldKey(shard)
-	if err := acquire(ctx, client, key, l.VersionKey(shard)); err != nil {
+	if err := acquire(ctx, client, key); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -54,16 +53,15 @@ func Hold(ctx context.Context, client redis.UniversalClient, l leaderboard.Layou
 	return errors.Join(err, client.Del(release, key).Err())
 }
 
-// acquire changes the version besides: a writer that has looked at the shard already
-// is overtaken.
-func acquire(ctx context.Context, client redis.UniversalClient, key, version string) error {
+// acquire stops those too who have looked at the shard already: they watch the key.
+func acquire(ctx context.Context, client redis.UniversalClient, key string) error {
 	for {
 		mine, err := client.SetNX(ctx, key, "", holdTime).Result()
 		if err != nil {
 			return fmt.Errorf("hold %s: %w", key, err)
 		}
 		if mine {
-			return client.Set(ctx, version, rand.Text(), 0).Err()
+			return nil
 		}
 		if err := pause(ctx); err != nil {
 			return err

@@ -35,12 +35,21 @@ const EntryBytes = 64
 type slab struct {
 	blocks [][]place
 	used   uint32
+	// free are the numbers of places that are used no more.
+	free []uint32
 }
 
 const slabBlock = 1024
 
 // add gives a new place and its number.
 func (s *slab) add() (uint32, *place) {
+	if n := len(s.free); n > 0 {
+		number := s.free[n-1]
+		s.free = s.free[:n-1]
+		p := s.at(number)
+		*p = place{}
+		return number, p
+	}
 	number := s.used
 	if number%slabBlock == 0 {
 		s.blocks = append(s.blocks, make([]place, slabBlock))
@@ -72,9 +81,18 @@ func (s *shard) place(b *board, user leaderboard.UserID) (p *place, isNew bool) 
 	return p, true
 }
 
+// drop forgets the entry of a user.
+func (s *shard) drop(b *board, user leaderboard.UserID) {
+	if number, known := b.places[user]; known {
+		s.slab.free = append(s.slab.free, number)
+		delete(b.places, user)
+		s.projector.remembered.Add(-1)
+	}
+}
+
 // forget makes the writer read all that it needs.
 func (s *shard) forget() {
-	s.projector.remembered.Add(-int64(s.slab.used))
+	s.projector.remembered.Add(int64(len(s.slab.free)) - int64(s.slab.used))
 	s.version, s.boards, s.slab, s.last = "", map[leaderboard.Board]*board{}, slab{}, nil
 }
 

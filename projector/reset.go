@@ -85,7 +85,7 @@ func (b *Boards) reset(ctx context.Context, l leaderboard.Layout, shard, partiti
 			return err // the lane of another partition did it meanwhile
 		}
 		b.projector.log.Warn("a shard has boards without a fence, making it from nothing", "generation", l.Generation, "shard", shard)
-		if err := client.Del(ctx, l.FenceKey(shard), l.VersionKey(shard)).Err(); err != nil {
+		if err := client.Del(ctx, l.FenceKey(shard), l.VersionKey(shard), l.JournalKey(shard)).Err(); err != nil {
 			return err
 		}
 		if err := unlink(ctx, client, l, shard); err != nil {

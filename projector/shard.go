@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"leaderboard"
 )
@@ -24,8 +25,12 @@ type shard struct {
 
 	// version is empty when nothing is remembered.
 	version string
-	boards  map[leaderboard.Board]*board
-	slab    slab
+	// isDoubtful is true when others may have written since.
+	isDoubtful bool
+	// sharedUntil is until when other writers are to be told what is written.
+	sharedUntil time.Time
+	boards      map[leaderboard.Board]*board
+	slab        slab
 	// last is the board that was looked for last.
 	last *board
 	// cuts counts the cuts, to number them.
@@ -42,13 +47,11 @@ var (
 	errOvertaken = errors.New("another writer was faster")
 	// errHeld says that the shard's writers have to wait, see Hold.
 	errHeld = errors.New("the shard is held")
-	// errAnew says that writing has to begin anew, for no other writer's sake.
+	// errBehind says that other writers wrote before this one began.
+	errBehind = errors.New("others have written meanwhile")
+	// errAnew says that Redis is not where it was left: nothing is known of it.
 	errAnew = errors.New("to be begun anew")
 )
-
-// patience is how often in a row a writer lets others be faster before it holds the
-// shard for itself.
-const patience = 3
 
 // begin hands a task over to be written. The caller waits for it with await.
 func (s *shard) begin(ctx context.Context, t *task) {
@@ -85,10 +88,11 @@ func (s *shard) rest() bool {
 	return !s.isWritten
 }
 
-// write writes tasks until there are none.
+// write writes tasks until there are none. Whoever is overtaken holds the shard the
+// next time: writers that have much to write take turns.
 func (s *shard) write(ctx context.Context) {
 	var tasks []*task
-	overtaken := 0
+	overtaken := false
 	for {
 		tasks = withoutEnded(s.admit(tasks))
 		if len(tasks) == 0 {
@@ -99,7 +103,7 @@ func (s *shard) write(ctx context.Context) {
 		}
 		var err error
 		var written bool
-		if overtaken < patience {
+		if !overtaken {
 			tasks, written, err = s.attempt(ctx, tasks, false)
 		} else {
 			err = Hold(ctx, s.projector.redis, s.layout, s.number, func(ctx context.Context) (err error) {
@@ -108,13 +112,13 @@ func (s *shard) write(ctx context.Context) {
 			})
 		}
 		if written {
-			overtaken = 0
+			overtaken = false
 		}
 		switch {
-		case err == nil || errors.Is(err, errAnew):
+		case err == nil || errors.Is(err, errBehind) || errors.Is(err, errAnew):
 		case errors.Is(err, errOvertaken):
 			s.projector.metrics.conflicts.Inc()
-			overtaken++
+			overtaken = true
 		case errors.Is(err, errHeld):
 			_ = pause(ctx) // which does not end
 		default:
@@ -150,10 +154,23 @@ func (s *shard) attempt(ctx context.Context, tasks []*task, holding bool) (left 
 	}
 	defer session.end()
 	w := &writing{shard: s, session: session, holding: holding, tasks: tasks}
-	err = w.run(ctx)
-	if err != nil {
-		// What was folded and not written is remembered wrongly.
+	if s.isDoubtful {
+		err = s.catchUp(ctx, session, holding)
+		w.caughtUp = true
+	}
+	if err == nil {
+		s.isDoubtful = false
+		err = w.run(ctx)
+	}
+	refused := errors.Is(err, errOvertaken) || errors.Is(err, errBehind) || errors.Is(err, errHeld)
+	switch {
+	case refused:
+		w.undo()
+		s.isDoubtful = true
+	case err != nil:
 		s.forget()
+	}
+	if err != nil {
 		for _, t := range w.tasks {
 			t.again()
 		}
@@ -161,7 +178,7 @@ func (s *shard) attempt(ctx context.Context, tasks []*task, holding bool) (left 
 	if err != nil || !w.clean {
 		session.abandon(ctx)
 	}
-	if err != nil && !errors.Is(err, errOvertaken) && !errors.Is(err, errAnew) {
+	if err != nil && !refused && !errors.Is(err, errAnew) {
 		s.projector.lookForNodes(ctx)
 	}
 	return w.tasks, w.written, err

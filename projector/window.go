@@ -29,6 +29,10 @@ type window struct {
 	boards []*board
 	users  map[*board][]unread
 	count  int
+	// begun and made are the boards and entries of which nothing is known before the
+	// window is ready.
+	begun  []*board
+	made   []made
 	events []event
 	// asked is true once something was read, reading while it is.
 	asked, reading bool
@@ -38,6 +42,12 @@ type window struct {
 type unread struct {
 	user  leaderboard.UserID
 	place *place
+}
+
+// made is an entry that was not remembered.
+type made struct {
+	board *board
+	user  leaderboard.UserID
 }
 
 const (
@@ -78,7 +88,7 @@ func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
 	if b == nil || b.name != r.Board {
 		var isNew bool
 		if b, isNew = s.board(r.Board); isNew {
-			w.boards = append(w.boards, b)
+			w.boards, w.begun = append(w.boards, b), append(w.begun, b)
 			w.count++
 		}
 		s.last = b
@@ -89,9 +99,24 @@ func (s *shard) find(w *window, r *leaderboard.Record) (*board, *place) {
 	p, isNew := s.place(b, r.UserID)
 	if isNew && !b.complete {
 		w.users[b] = append(w.users[b], unread{r.UserID, p})
+		w.made = append(w.made, made{b, r.UserID})
 		w.count++
 	}
 	return b, p
+}
+
+// undo forgets what the window was to read.
+func (w *window) undo(s *shard) {
+	for _, m := range w.made {
+		s.drop(m.board, m.user)
+	}
+	for _, b := range w.begun {
+		for user := range b.places {
+			s.drop(b, user)
+		}
+		delete(s.boards, b.name)
+	}
+	s.last = nil
 }
 
 // isReady tells whether the records can be folded.

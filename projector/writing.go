@@ -30,8 +30,9 @@ type writing struct {
 	// ahead are the cuts that are folded and not written, the first one queued in
 	// an open transaction or to be sent next.
 	ahead []*cut
-	// written is true when a cut was.
-	written bool
+	// written is true when a cut was, caughtUp when what is remembered was made right
+	// just before.
+	written, caughtUp bool
 	// clean is true when no transaction is open and nothing is watched.
 	clean bool
 }
@@ -74,6 +75,16 @@ func (w *writing) fold(cuts int) {
 		c := w.shard.newCut(w.steps)
 		w.steps = w.steps[c.records:]
 		w.ahead = append(w.ahead, c)
+	}
+}
+
+// undo makes what is remembered as it is in Redis, as far as this writer knows.
+func (w *writing) undo() {
+	for _, c := range slices.Backward(w.ahead) {
+		c.undo()
+	}
+	for _, window := range w.windows {
+		window.undo(w.shard)
 	}
 }
 
@@ -141,15 +152,15 @@ func (w *writing) exchange(ctx context.Context) error {
 		p.do("unwatch")
 	} else {
 		if !current.queued {
-			queued = w.queue(p, current)
+			queued = w.queue(p, current, w.shard.version)
 		}
 		exec = p.do("exec")
 	}
 	if following != nil {
-		following.fill(p, w.shard)
+		following.fill(p, w.shard, w.holding)
 	}
 	if next != nil {
-		queued = append(queued, w.queue(p, next)...)
+		queued = append(queued, w.queue(p, next, current.version)...)
 	}
 	writers := &w.shard.projector.writers
 	if current != nil {
@@ -224,8 +235,8 @@ func (w *writing) finish() {
 	})
 }
 
-// queue opens a transaction that writes a cut.
-func (w *writing) queue(p *pipeline, c *cut) []*redis.Cmd {
+// queue opens a transaction that writes a cut onto a version of the shard.
+func (w *writing) queue(p *pipeline, c *cut, from string) []*redis.Cmd {
 	s := w.shard
 	c.queued = true
 	queued := []*redis.Cmd{p.do("multi")}
@@ -234,6 +245,10 @@ func (w *writing) queue(p *pipeline, c *cut) []*redis.Cmd {
 	}
 	for _, part := range c.parts {
 		queued = append(queued, p.do("hset", s.layout.FenceKey(s.number), part.task.partition, part.to))
+	}
+	if c.journal != nil {
+		key := s.layout.JournalKey(s.number)
+		queued = append(queued, p.do("lpush", key, c.journalEntry(from)), p.do("ltrim", key, 0, journalLength-1), p.do("pexpire", key, journalTime.Milliseconds()))
 	}
 	return append(queued, p.do("set", s.layout.VersionKey(s.number), c.version))
 }
@@ -250,12 +265,16 @@ type look struct {
 
 // fill adds the commands of the look. Fences need not be watched: whoever moves one
 // for other records than those of a transaction changes the version, or passes over
-// what does not concern the shard.
-func (l *look) fill(p *pipeline, s *shard) {
-	version := s.layout.VersionKey(s.number)
-	l.watch = p.do("watch", version)
+// what does not concern the shard. Nor need its own hold a writer.
+func (l *look) fill(p *pipeline, s *shard, holding bool) {
+	version, hold := s.layout.VersionKey(s.number), s.layout.HoldKey(s.number)
+	if holding {
+		l.watch = p.do("watch", version)
+	} else {
+		l.watch = p.do("watch", version, hold)
+	}
 	l.version = p.do("get", version)
-	l.hold = p.do("exists", s.layout.HoldKey(s.number))
+	l.hold = p.do("exists", hold)
 	partitions := make([]any, len(l.tasks))
 	for i, t := range l.tasks {
 		partitions[i] = t.partition
@@ -317,10 +336,10 @@ func (w *writing) confirm(l *look) error {
 	case s.version == "":
 		s.version = version
 	case version == s.version:
-	case w.written:
+	case w.written || w.caughtUp:
 		return errOvertaken
 	default:
-		return errAnew // what was remembered is of yesterday
+		return errBehind
 	}
 	return nil
 }
@@ -328,16 +347,20 @@ func (w *writing) confirm(l *look) error {
 // noVersion stands for that of a shard that nobody has written to.
 const noVersion = "none"
 
+func versionOf(get *redis.Cmd) (string, error) {
+	version, err := get.Text()
+	if errors.Is(err, redis.Nil) {
+		return noVersion, nil
+	}
+	return version, err
+}
+
 // state gives the answers of a look; a fence that is not there is -1.
 func (l *look) state() (version string, fences []int64, held bool, err error) {
 	if err := l.watch.Err(); err != nil {
 		return "", nil, false, err
 	}
-	version, err = l.version.Text()
-	if errors.Is(err, redis.Nil) {
-		version, err = noVersion, nil
-	}
-	if err != nil {
+	if version, err = versionOf(l.version); err != nil {
 		return "", nil, false, err
 	}
 	if held, err = l.hold.Bool(); err != nil {

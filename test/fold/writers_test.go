@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -73,6 +74,51 @@ func TestWritersRace(t *testing.T) {
 	}
 	if applied.Load() != 60_000 {
 		t.Errorf("%d records were applied, want each of 60,000 once", applied.Load())
+	}
+	compareWithOracle(t, client, rules, want)
+}
+
+// TestWritersRemember lets two projectors write in turn to the same users' entries.
+// Once each knows that there is another one, neither reads an entry any more.
+func TestWritersRemember(t *testing.T) {
+	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t), MaxRetries: -1})
+	defer client.Close()
+	ctx := context.Background()
+	random := rand.New(rand.NewPCG(rand.Uint64(), 1))
+	rules := map[leaderboard.Board]oracle.Rule{{Org: 1, Group: 1, Rule: 1, Period: 1}: {Aggregate: "sum"}}
+	const partitions, rounds, records = 2, 10, 1000
+	want := oracle.New(rules)
+	boards := make([]*projector.Boards, partitions)
+	for partition := range boards {
+		boards[partition] = newBoards(t, client)
+		if _, err := boards[partition].Resume(ctx, leaderboard.Extent{Partition: partition, End: rounds * records}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range int64(rounds) {
+		if round == 2 {
+			if err := client.ConfigResetStat(ctx).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for partition := range boards {
+			batch := leaderboard.Batch{Partition: partition, From: round * records, To: (round + 1) * records}
+			for _, a := range racingLog(random, rules, records, 1)[0] {
+				a.User = 1 + int64(len(batch.Records)) // everybody's entry, each time
+				want.Fold(a)
+				batch.Records = append(batch.Records, recordOf(a, rules, batch.From+int64(len(batch.Records))))
+			}
+			if _, err := boards[partition].Apply(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stats, err := client.Info(ctx, "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stats, "cmdstat_zadd") || strings.Contains(stats, "cmdstat_zmscore") {
+		t.Errorf("entries that are remembered were read:\n%s", stats)
 	}
 	compareWithOracle(t, client, rules, want)
 }
