@@ -34,6 +34,8 @@ type cut struct {
 	passedOver map[leaderboard.Board]int64
 	// journal is what other writers are told, nil when there are none.
 	journal []byte
+	// erases is true when a user is to be forgotten, by the journal too.
+	erases bool
 	// queued is true when the commands were sent.
 	queued bool
 }
@@ -152,7 +154,10 @@ func (c *cut) fold(s *step) (stale bool) {
 		c.changes = append(c.changes, ch)
 		c.weight += boardWeight
 	}
-	if !b.begun && r.Rule != (leaderboard.Rule{}) { // an erasure knows none
+	switch {
+	case r.Type == leaderboard.TypeWithdraw && r.Rule == (leaderboard.Rule{}): // put in an erasure's place
+		c.erases = true
+	case !b.begun:
 		b.begun, b.order, ch.rule = true, r.Order, &r.Rule
 	}
 	b.synced = max(b.synced, r.Published)

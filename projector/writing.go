@@ -246,8 +246,11 @@ func (w *writing) queue(p *pipeline, c *cut, from string) []*redis.Cmd {
 	for _, part := range c.parts {
 		queued = append(queued, p.do("hset", s.layout.FenceKey(s.number), part.task.partition, part.to))
 	}
-	if c.journal != nil {
-		key := s.layout.JournalKey(s.number)
+	key := s.layout.JournalKey(s.number)
+	switch {
+	case c.erases:
+		queued = append(queued, p.do("del", key))
+	case c.journal != nil:
 		queued = append(queued, p.do("lpush", key, c.journalEntry(from)), p.do("ltrim", key, 0, journalLength-1), p.do("pexpire", key, journalTime.Milliseconds()))
 	}
 	return append(queued, p.do("set", s.layout.VersionKey(s.number), c.version))

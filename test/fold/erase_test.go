@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"leaderboard"
+	"leaderboard/projector"
 	"leaderboard/test/servers"
 )
 
@@ -40,5 +41,47 @@ func TestEraseBeginsNoBoard(t *testing.T) {
 		if there, err := client.HExists(ctx, key, off.String()).Result(); err != nil || there {
 			t.Errorf("%s has the board that is off (%v)", key, err)
 		}
+	}
+}
+
+// TestEraseEmptiesTheJournal looks at what two writers have told each other of a user.
+func TestEraseEmptiesTheJournal(t *testing.T) {
+	ctx := context.Background()
+	client := redis.NewClient(&redis.Options{Addr: servers.Redis(t), MaxRetries: -1})
+	defer client.Close()
+	writers := []*projector.Boards{newBoards(t, client), newBoards(t, client)}
+	for partition, boards := range writers {
+		if _, err := boards.Resume(ctx, leaderboard.Extent{Partition: partition, End: 5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	board := leaderboard.Board{Org: 1, Group: 2, Rule: 4, Period: 4}
+	journal := generationOne.JournalKey(generationOne.Shard(board))
+	write := func(offset int64, r leaderboard.Record) {
+		r.Offset, r.UserID, r.Published = offset, 6, 1
+		for partition, boards := range writers {
+			batch := leaderboard.Batch{Partition: partition, From: offset, To: offset + 1, Records: []leaderboard.Record{r}}
+			if _, err := boards.Apply(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	activity := leaderboard.Record{Board: board, Rule: leaderboard.Rule{Aggregate: leaderboard.Sum, Order: leaderboard.Descending}, Type: leaderboard.TypeActivity, Value: 5}
+	for offset := range int64(3) {
+		write(offset, activity)
+	}
+	if entries, err := client.LLen(ctx, journal).Result(); err != nil || entries == 0 {
+		t.Fatalf("the journal has %d entries (%v)", entries, err)
+	}
+	if ttl, err := client.PTTL(ctx, journal).Result(); err != nil || ttl <= 0 {
+		t.Errorf("the journal expires in %s (%v)", ttl, err)
+	}
+	write(3, leaderboard.Record{Board: leaderboard.Board{Org: 1}, Type: leaderboard.TypeErase})
+	if there, err := client.Exists(ctx, journal).Result(); err != nil || there > 0 {
+		t.Errorf("the journal is there after the erasure (%v)", err)
+	}
+	write(4, activity)
+	if got := readRanking(t, client, board, false); len(got) != 1 || got[0].Milli != 10 {
+		t.Errorf("the board is %+v, want the two activities after the erasure", got)
 	}
 }
