@@ -29,7 +29,7 @@ type cut struct {
 	// version is the shard's when the cut is written.
 	version  string
 	commands []command
-	// changes and passedOver are what the commands are made of.
+	// changes and passedOver are what the commands are made of; undo needs the changes.
 	changes    []*change
 	passedOver map[leaderboard.Board]int64
 	// journal is what other writers are told, nil when there are none.

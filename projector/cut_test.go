@@ -89,37 +89,25 @@ func (m model) run(t *testing.T, c command) {
 	}
 }
 
-// TestCutsWriteWhatTheyFold runs the commands of cuts of three tasks, and compares
-// with the entries of the users, folded one by one.
-func TestCutsWriteWhatTheyFold(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	s, redis := newTestShard(), model{}
-	want := map[leaderboard.Board]map[leaderboard.UserID]*entry{}
-	var tasks []*task
-	for partition := range 3 {
-		records := randomRecords(random, 7000)
-		tasks = append(tasks, &task{partition: partition, records: records, to: records[len(records)-1].Offset + 1})
-		for i := range records {
-			r := &records[i]
-			if r.Type == leaderboard.TypePassedOver {
-				continue
-			}
-			if want[r.Board] == nil {
-				want[r.Board] = map[leaderboard.UserID]*entry{}
-			}
-			if want[r.Board][r.UserID] == nil {
-				want[r.Board][r.UserID] = &entry{}
-			}
-			want[r.Board][r.UserID].fold(r)
-		}
+// folded are the entries of users by board, folded one by one.
+type folded map[leaderboard.Board]map[leaderboard.UserID]*entry
+
+func (f folded) fold(r *leaderboard.Record) {
+	if r.Type == leaderboard.TypePassedOver {
+		return
 	}
-	for steps := stepsOf(s, tasks...); len(steps) > 0; {
-		c := s.newCut(steps)
-		for _, command := range c.commands {
-			redis.run(t, command)
-		}
-		steps = steps[c.records:]
+	if f[r.Board] == nil {
+		f[r.Board] = map[leaderboard.UserID]*entry{}
 	}
+	if f[r.Board][r.UserID] == nil {
+		f[r.Board][r.UserID] = &entry{}
+	}
+	f[r.Board][r.UserID].fold(r)
+}
+
+// expect compares the boards with the entries that were folded.
+func (m model) expect(t *testing.T, l leaderboard.Layout, want folded) {
+	t.Helper()
 	for board, users := range want {
 		members, times := map[string]string{}, map[string]string{}
 		for user, e := range users {
@@ -129,13 +117,37 @@ func TestCutsWriteWhatTheyFold(t *testing.T) {
 				times[leaderboard.UserField(user)] = leaderboard.MemberTime(e.time)
 			}
 		}
-		if !maps.Equal(redis[s.layout.RankKey(board)], members) {
-			t.Errorf("board %s: the sorted set has %d members, not those that were folded, %d", board, len(redis[s.layout.RankKey(board)]), len(members))
+		if got := m[l.RankKey(board)]; !maps.Equal(got, members) {
+			t.Errorf("board %s: the sorted set has %d members, not those that were folded, %d", board, len(got), len(members))
 		}
-		if !maps.Equal(redis[s.layout.UsersKey(board)], times) {
-			t.Errorf("board %s: the users hash has %d times, not those that were folded, %d", board, len(redis[s.layout.UsersKey(board)]), len(times))
+		if got := m[l.UsersKey(board)]; !maps.Equal(got, times) {
+			t.Errorf("board %s: the users hash has %d times, not those that were folded, %d", board, len(got), len(times))
 		}
 	}
+}
+
+// TestCutsWriteWhatTheyFold runs the commands of cuts of three tasks, and compares
+// with the entries of the users, folded one by one.
+func TestCutsWriteWhatTheyFold(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	s, redis := newTestShard(), model{}
+	want := folded{}
+	var tasks []*task
+	for partition := range 3 {
+		records := randomRecords(random, 7000)
+		tasks = append(tasks, &task{partition: partition, records: records, to: records[len(records)-1].Offset + 1})
+		for i := range records {
+			want.fold(&records[i])
+		}
+	}
+	for steps := stepsOf(s, tasks...); len(steps) > 0; {
+		c := s.newCut(steps)
+		for _, command := range c.commands {
+			redis.run(t, command)
+		}
+		steps = steps[c.records:]
+	}
+	redis.expect(t, s.layout, want)
 }
 
 // TestCutsFollowEachOther looks at where cuts end, in several tasks, and how much

@@ -2,7 +2,6 @@ package projector
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -17,7 +16,7 @@ type sharedShard struct {
 	redis   model
 	version string
 	journal []string
-	want    map[leaderboard.Board]map[leaderboard.UserID]*entry
+	want    folded
 	synced  map[leaderboard.Board]leaderboard.Millis
 }
 
@@ -30,17 +29,10 @@ func (shared *sharedShard) write(t *testing.T, c *cut) {
 	shared.version = c.version
 	for _, p := range c.parts {
 		for _, r := range p.task.records[:p.records] {
-			if r.Type == leaderboard.TypePassedOver {
-				continue
+			shared.want.fold(&r)
+			if r.Type != leaderboard.TypePassedOver {
+				shared.synced[r.Board] = max(shared.synced[r.Board], r.Published)
 			}
-			if shared.want[r.Board] == nil {
-				shared.want[r.Board] = map[leaderboard.UserID]*entry{}
-			}
-			if shared.want[r.Board][r.UserID] == nil {
-				shared.want[r.Board][r.UserID] = &entry{}
-			}
-			shared.want[r.Board][r.UserID].fold(&r)
-			shared.synced[r.Board] = max(shared.synced[r.Board], r.Published)
 		}
 		p.task.written(p)
 	}
@@ -81,7 +73,7 @@ func TestWritersTellEachOther(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			shared := &sharedShard{redis: model{}, version: "first", want: map[leaderboard.Board]map[leaderboard.UserID]*entry{}, synced: map[leaderboard.Board]leaderboard.Millis{}}
+			shared := &sharedShard{redis: model{}, version: "first", want: folded{}, synced: map[leaderboard.Board]leaderboard.Millis{}}
 			writers, tasks := make([]*shard, 2), make([]*task, 2)
 			for i := range writers {
 				writers[i] = newTestShard()
@@ -125,23 +117,10 @@ func (shared *sharedShard) turn(t *testing.T, random *rand.Rand, s *shard, todo 
 }
 
 func (shared *sharedShard) compare(t *testing.T, l leaderboard.Layout) {
-	for board, users := range shared.want {
-		members, times := map[string]string{}, map[string]string{}
-		for user, e := range users {
-			if e.onBoard {
-				member := leaderboard.Member(e.time, user)
-				members[string(member[:])] = fmt.Sprint(int64(e.value))
-				times[leaderboard.UserField(user)] = leaderboard.MemberTime(e.time)
-			}
-		}
-		if !maps.Equal(shared.redis[l.RankKey(board)], members) {
-			t.Errorf("board %s: the sorted set has not the %d members that were folded", board, len(members))
-		}
-		if !maps.Equal(shared.redis[l.UsersKey(board)], times) {
-			t.Errorf("board %s: the users hash has not the %d times that were folded", board, len(times))
-		}
-		if at := shared.redis[l.BoardsKey(0)][board.String()]; at != fmt.Sprint(int64(shared.synced[board])) {
-			t.Errorf("board %s was synced at %s, want %d", board, at, shared.synced[board])
+	shared.redis.expect(t, l, shared.want)
+	for board, synced := range shared.synced {
+		if at := shared.redis[l.BoardsKey(0)][board.String()]; at != fmt.Sprint(int64(synced)) {
+			t.Errorf("board %s was synced at %s, want %d", board, at, synced)
 		}
 	}
 }
