@@ -56,6 +56,10 @@ const (
 	attemptTimeout = 20 * time.Second
 	minBackoff     = 100 * time.Millisecond
 	maxBackoff     = 5 * time.Second
+	// gatherTime is from an answer that has brought all there is to the next fetch: a
+	// fetch costs the broker the same, however little it brings. It is what Kafka's
+	// own producer waits for more records, see its linger.ms.
+	gatherTime = 5 * time.Millisecond
 )
 
 // run serves the partition until ctx ends. It returns an error only when going on
@@ -159,6 +163,7 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 			wait.sleep(ctx)
 			continue
 		}
+		answered := time.Now()
 		wait = backoff{}
 		l.health.fetching.set(nil)
 		for d := range l.decode(next, c) {
@@ -168,6 +173,9 @@ func (l *lane[R]) fetch(ctx context.Context, next int64, chunks chan<- decoded[R
 			case <-ctx.Done():
 				return nil
 			}
+		}
+		if len(c.messages) > 0 && c.next >= c.highWatermark {
+			sleep(ctx, time.Until(answered.Add(gatherTime)))
 		}
 	}
 	return nil
@@ -290,7 +298,12 @@ type backoff struct{ next time.Duration }
 
 func (b *backoff) sleep(ctx context.Context) {
 	b.next = min(max(minBackoff, b.next*2), maxBackoff)
-	timer := time.NewTimer(b.next)
+	sleep(ctx, b.next)
+}
+
+// sleep ends early when ctx does.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/fetch"
 
 	"leaderboard"
 )
@@ -118,6 +121,45 @@ func TestLaneDecodesPartByPart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answering is a broker that answers each fetch with so many records.
+type answering struct {
+	records       []int
+	highWatermark int64
+	asked         []time.Time
+	// then is called at the first fetch for which there is no answer.
+	then func()
+}
+
+func (a *answering) RoundTrip(_ context.Context, _ net.Addr, request kafka.Request) (kafka.Response, error) {
+	part := partitionAnswer{HighWatermark: a.highWatermark}
+	if n := len(a.asked); n == len(a.records) {
+		a.then()
+	} else if from, count := request.(*fetch.Request).Topics[0].Partitions[0].FetchOffset, int64(a.records[n]); count > 0 {
+		for offset := from; offset < from+count; offset++ {
+			part.Batches = append(part.Batches, batchOf(-1, false, offset, offset, offset)...)
+		}
+	}
+	a.asked = append(a.asked, time.Now())
+	return &fetchAnswer{Topics: []topicAnswer{{Partitions: []partitionAnswer{part}}}}, nil
+}
+
+func TestLaneLetsRecordsGatherOnceItHasAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		broker := &answering{records: []int{4, 6, 0, 1}, highWatermark: 10, then: cancel}
+		l := scriptedLane(&scripted{}, nil)
+		l.partition.client = &kafka.Client{Transport: broker}
+		if err := l.fetch(ctx, 0, make(chan decoded[int], len(broker.records))); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []time.Duration{0, gatherTime, 0, gatherTime} {
+			if waited := broker.asked[i+1].Sub(broker.asked[i]); waited != want {
+				t.Errorf("after an answer of %d records it waited %s, want %s", broker.records[i], waited, want)
+			}
+		}
+	})
 }
 
 func TestLaneTriesAgainWithABackoff(t *testing.T) {

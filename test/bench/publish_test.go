@@ -107,8 +107,9 @@ func newRecord(topic string, set *boardSet, e *event) kgo.Record {
 }
 
 const (
-	// flowTick is how often a flow publishes.
-	flowTick = 2 * time.Millisecond
+	// flowTick is how often a flow publishes: as Kafka's own producer, which waits so
+	// long for more records (linger.ms).
+	flowTick = 5 * time.Millisecond
 	// flowStep is how many events it makes in advance.
 	flowStep = 10_000
 )
