@@ -33,13 +33,14 @@ type node struct {
 const masterName = "boards"
 
 // watchedRedis makes a primary, a replica and a Sentinel that promotes the
-// replica when the primary was away for a second.
+// replica when the primary was away for two seconds. Sentinel may take a second to
+// connect to whom it has just promoted: with less patience it would go back at once.
 func watchedRedis(t *testing.T) store {
 	t.Helper()
 	p := &pair{t: t}
 	p.primary = startNode(t, "", "")
 	p.replica = startNode(t, fmt.Sprintf("replicaof %s\n", spaced(p.primary.addr)), "")
-	p.sentinel = startNode(t, fmt.Sprintf("sentinel monitor %s %s 1\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 5000\n",
+	p.sentinel = startNode(t, fmt.Sprintf("sentinel monitor %s %s 1\nsentinel down-after-milliseconds %s 2000\nsentinel failover-timeout %s 5000\n",
 		masterName, spaced(p.primary.addr), masterName, masterName), "--sentinel")
 	sentinel := redis.NewSentinelClient(&redis.Options{Addr: p.sentinel.addr})
 	t.Cleanup(func() { _ = sentinel.Close() })
@@ -94,6 +95,9 @@ func startNode(t *testing.T, configuration, mode string) *node {
 		_ = n.client.Close()
 		if n.process.Running() {
 			n.signal(t, syscall.SIGKILL)
+		}
+		if t.Failed() {
+			t.Logf("the end of the log of redis-server %s %s:\n%s", addr, mode, n.process.Tail())
 		}
 	})
 	n.start(t)
