@@ -347,8 +347,8 @@ func (s *services) contents(pattern string) map[string]any {
 	}
 	contents := map[string]any{}
 	for _, key := range keys {
-		if strings.HasSuffix(key, ":version") { // a name for what the shard holds, each time another
-			continue
+		if strings.HasSuffix(key, ":version") || strings.HasSuffix(key, ":journal") {
+			continue // a name for what the shard holds, each time another, and how it came about
 		}
 		switch store.Type(ctx, key).Val() {
 		case "hash":
