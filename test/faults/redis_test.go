@@ -170,10 +170,7 @@ func untilRewound(inject func(*world) (heal func())) func(*world) func() {
 	return func(w *world) func() {
 		programs.Await(w.t, "a projector to read the log again", func() error {
 			inject(w)
-			if w.metric(rewinds, "topic", w.activities()) == 0 {
-				return fmt.Errorf("%s is 0", rewinds)
-			}
-			return nil
+			return w.counted(rewinds, "topic", w.activities())
 		})
 		return nil
 	}
@@ -187,7 +184,16 @@ func expectRewound(w *world) {
 // expectCounted requires that the projectors met what was done to them.
 func (w *world) expectCounted(metric string, labels ...string) {
 	w.t.Helper()
-	if w.metric(metric, labels...) == 0 {
-		w.t.Errorf("no projector has noticed anything: %s is 0", metric)
+	if err := w.counted(metric, labels...); err != nil {
+		w.t.Error(err)
 	}
+}
+
+// counted is an error as long as the metric is 0.
+func (w *world) counted(metric string, labels ...string) error {
+	w.t.Helper()
+	if w.metric(metric, labels...) == 0 {
+		return fmt.Errorf("no projector has noticed anything: %s is 0", metric)
+	}
+	return nil
 }
