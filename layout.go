@@ -27,7 +27,7 @@ import (
 //	lb:{1.7}:new:<attempt>:…          as rank and users, the new content of a board while it is gathered; expires
 //	lb:meta                           hash        see the fields that begin with Meta
 //	lb:{catalog}:records              hash        Kafka key → JSON as in the topic
-//	lb:{profiles}:<org>               hash        userId → JSON as in the topic
+//	lb:{profiles}:<org>               hash        MemberUser → JSON as in the topic
 //	lb:{catalog}:fence                hash        partition → next offset
 //	lb:{profiles}:fence               hash        partition → next offset
 //
@@ -81,7 +81,8 @@ const (
 	ProfilesFenceKey = "lb:{profiles}:fence"
 )
 
-// ProfilesKey is the hash of an organisation's profiles, by user id.
+// ProfilesKey is the hash of an organisation's profiles. Its fields are [MemberUser], so
+// that a script finds the profiles of a page without computing.
 func ProfilesKey(org OrgID) string { return "lb:{profiles}:" + strconv.FormatInt(int64(org), 10) }
 
 // Shard is the shard a board belongs to.
@@ -172,6 +173,12 @@ func ParseMember(s string) (Millis, UserID, error) {
 		err = fmt.Errorf("a member of user %d is out of range", u)
 	}
 	return t, UserID(u), err
+}
+
+// MemberUser encodes the user with which the members of that user end.
+func MemberUser(u UserID) string {
+	m := Member(0, u)
+	return string(m[MemberTimeSize:])
 }
 
 // MemberTime encodes the time with which the members of that time begin. With the

@@ -36,7 +36,7 @@ func FuzzMember(f *testing.F) {
 	})
 }
 
-// FuzzMemberTime checks the round trip, and that members begin with their time.
+// FuzzMemberTime checks the round trip, and that members are their time and their user.
 func FuzzMemberTime(f *testing.F) {
 	f.Add(int64(1669392880000), int64(7))
 	f.Fuzz(func(t *testing.T, time, user int64) {
@@ -48,6 +48,9 @@ func FuzzMemberTime(f *testing.F) {
 		member := Member(Millis(time), UserID(user&math.MaxInt64))
 		if !strings.HasPrefix(string(member[:]), text) {
 			t.Fatalf("member %x does not begin with %x", member, text)
+		}
+		if end := MemberUser(UserID(user & math.MaxInt64)); text+end != string(member[:]) {
+			t.Fatalf("member %x is not %x and %x", member, text, end)
 		}
 	})
 }

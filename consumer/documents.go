@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 
 	"leaderboard"
 )
@@ -84,5 +83,5 @@ func parseProfileRecord(m message) (leaderboard.Document, error) {
 			return leaderboard.Document{}, errForeignKey
 		}
 	}
-	return leaderboard.Document{Offset: m.offset, Key: string(m.key), Hash: leaderboard.ProfilesKey(org), Field: strconv.FormatInt(int64(user), 10), Value: m.value}, nil
+	return leaderboard.Document{Offset: m.offset, Key: string(m.key), Hash: leaderboard.ProfilesKey(org), Field: leaderboard.MemberUser(user), Value: m.value}, nil
 }

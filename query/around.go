@@ -1,11 +1,8 @@
 package query
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"leaderboard"
 	"leaderboard/query/auth"
@@ -82,17 +79,13 @@ func (s *Server) aroundUser(c *call) ([]byte, error) {
 		return nil, err
 	}
 	window, warnings := p.window.capped()
-	page, err := s.store.around(c.ctx, c.view.layout, board.board(), c.view.order, p.user, window)
-	if err != nil {
-		return nil, err
-	}
-	data, err := s.enrich(c.ctx, board, page, c.client.May(auth.AccessEnrichment))
+	page, err := s.store.around(c.ctx, c.view.layout, board.board(), c.view.order, p.user, window, c.client.May(auth.AccessEnrichment))
 	if err != nil {
 		return nil, err
 	}
 	answer := &envelope{
 		pagination: &pagination{limit: window.size(), offset: page.ahead, total: page.total},
-		data:       data,
+		data:       s.topData(board, page),
 		warnings:   warnings,
 	}
 	c.buffer = answer.appendJSON(c.buffer[:0])
@@ -101,51 +94,30 @@ func (s *Server) aroundUser(c *call) ([]byte, error) {
 
 // aroundScript finds a user's member from its time, and with it the entries about its
 // place. The arguments are the user's field and half of the member, and how many
-// entries before and after; the replies how many entries are ahead, and the entries,
-// nil where the user is not on the board.
-var aroundScript = newScript(4, 2, `
-    local entries = call('HGET', users, ARGV[a])
-    if type(entries) == 'string' then entries = call('ZREVRANK', rank, entries .. ARGV[a + 1]) end
-    told[n + 1] = 0
-    if type(entries) == 'number' then
-      told[n + 1] = math.max(0, entries - ARGV[a + 2])
-      entries = call('ZREVRANGE', rank, told[n + 1], entries + ARGV[a + 3], 'WITHSCORES')
+// entries before and after; the replies are those of a part, and how many entries are
+// ahead of it. There are no entries where the user is not on the board.
+var aroundScript = newScript(4, partReplies+1, `
+    local place, ahead = call('HGET', users, ARGV[a]), 0
+    if type(place) == 'string' then place = call('ZREVRANK', rank, place .. ARGV[a + 1]) end
+    told[n + 1], told[n + 2] = place, false
+    if type(place) == 'number' then
+      ahead = math.max(0, place - ARGV[a + 2])
+`+tellPart(`ahead`, `place + ARGV[a + 3]`)+`
     end
-    told[n + 2] = entries`)
+    told[n + 3] = ahead`)
 
 // around reads the entries about the user's; there are none when the user is not on
-// the board. For the order see [store.page].
-func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order orderOf, user leaderboard.UserID, w window) (page, error) {
+// the board.
+func (s *store) around(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order orderOf, user leaderboard.UserID, w window, enriched bool) (page, error) {
 	r := aroundRead(l, b, user, w)
-	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
-		return page{}, s.failed("read around a user", err)
-	}
-	return s.part(r, order)
-}
-
-func aroundRead(l leaderboard.Layout, b leaderboard.Board, user leaderboard.UserID, w window) *read {
-	return boardRead(aroundScript, l, b, append(memberArgs(user), w.before, w.after))
-}
-
-// part is what the read found.
-func (s *store) part(r *read, order orderOf) (page, error) {
-	about, err := s.about(r, order)
+	p, err := s.part(ctx, r, order, enriched)
 	if err != nil {
 		return page{}, err
 	}
-	p := page{total: about.total, synced: about.synced}
-	p.ahead, _ = r.replies[0].(int64)
-	entries, _ := r.replies[1].([]any)
-	p.entries = make([]leaderboard.Entry, len(entries)/2)
-	for i := range p.entries {
-		member, _ := entries[2*i].(string)
-		scoreText, _ := entries[2*i+1].(string)
-		score, scoreErr := strconv.ParseFloat(scoreText, 64)
-		entry, entryErr := parseEntry(member, score, about.order)
-		if err := cmp.Or(scoreErr, entryErr); err != nil {
-			return page{}, fmt.Errorf("board %s: %w", r.board, err)
-		}
-		p.entries[i] = entry
-	}
+	p.ahead, _ = r.replies[partReplies].(int64)
 	return p, nil
+}
+
+func aroundRead(l leaderboard.Layout, b leaderboard.Board, user leaderboard.UserID, w window) *read {
+	return boardRead(aroundScript, l, b, w.size(), append(memberArgs(user), w.before, w.after))
 }

@@ -120,7 +120,7 @@ func smallService(b testing.TB, adjust ...func(*Config)) http.Handler {
 		member := leaderboard.Member(1_719_230_820_000, user)
 		client.ZAdd(b.Context(), layout.RankKey(board), redis.Z{Score: float64(user * 1000), Member: member[:]})
 		client.HSet(b.Context(), layout.UsersKey(board), leaderboard.UserField(user), leaderboard.MemberTime(1_719_230_820_000))
-		client.HSet(b.Context(), leaderboard.ProfilesKey(1), int64(user), benchRecord)
+		client.HSet(b.Context(), leaderboard.ProfilesKey(1), leaderboard.MemberUser(user), benchRecord)
 	}
 	cfg := Config{Redis: client, Clients: &clients, RequestTimeout: time.Minute}
 	for _, f := range adjust {

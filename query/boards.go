@@ -1,10 +1,12 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -41,47 +43,91 @@ func isPassing(reply error) bool {
 }
 
 // page is a part of a board, its size and its lastSyncTime, all of one moment.
-// synced is nil for a board without entries.
 type page struct {
 	entries []leaderboard.Entry
+	// profiles are the records of the entries' users, nil for a user without one; there
+	// are none where nobody asked for them.
+	profiles []any
 	// ahead is how many entries of the board are ahead of the page's.
-	ahead  int64
-	total  int64
+	ahead int64
+	total int64
+	// synced is nil for a board without entries.
 	synced *leaderboard.Millis
 }
 
-// page reads the entries from first to last, counted from 0, both inclusive. The
-// order is the catalog's; a board that was begun with another one keeps that until
-// it is made again.
-func (s *store) page(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order leaderboard.Order, first, last int64) (page, error) {
-	tx := s.redis.TxPipeline()
-	rangeCmd := tx.ZRevRangeWithScores(ctx, l.RankKey(b), first, last)
-	cardCmd := tx.ZCard(ctx, l.RankKey(b))
-	syncCmd := tx.HGet(ctx, l.BoardsKey(l.Shard(b)), b.String())
-	ruleCmd := tx.HGet(ctx, l.RulesKey(l.Shard(b)), b.String())
-	if _, err := tx.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return page{}, s.failed("read a page of board "+b.String(), err)
+// pageScript reads the entries between two places. The replies are those of a part.
+var pageScript = newScript(2, partReplies, tellPart(`ARGV[a]`, `ARGV[a + 1]`))
+
+// partReplies is how many replies a script gives that tells a part of a board: the
+// entries, each followed by its score, and the profiles.
+const partReplies = 2
+
+// tellPart is the body of a script that tells the entries between two places, counted
+// from 0, both inclusive.
+func tellPart(first, last string) string {
+	return fmt.Sprintf(`
+    local entries, members = call('ZREVRANGE', rank, %s, %s, 'WITHSCORES'), {}
+    if profiles then
+      for i = 1, #entries, 2 do members[#members + 1] = string.sub(entries[i], %d) end
+    end
+    told[n + 1], told[n + 2] = entries, #members > 0 and call('HMGET', profiles, unpack(members))`,
+		first, last, leaderboard.MemberTimeSize+1)
+}
+
+// page reads the entries from first to last, counted from 0, both inclusive.
+func (s *store) page(ctx context.Context, l leaderboard.Layout, b leaderboard.Board, order orderOf, first, last int64, enriched bool) (page, error) {
+	p, err := s.part(ctx, boardRead(pageScript, l, b, last-first+1, []any{first, last}), order, enriched)
+	p.ahead = first
+	return p, err
+}
+
+// maxPartWithProfiles is how many entries a part has at most that is read together with
+// the profiles: some milliseconds of Redis' time.
+const maxPartWithProfiles = 1000
+
+// part reads a part of a board and, where enriched, the profiles of those who are on it:
+// in one round trip, or two where the part is large or the profiles may lie on another
+// node. Those are of a later moment then; nothing depends on it.
+func (s *store) part(ctx context.Context, r *read, order orderOf, enriched bool) (page, error) {
+	_, isCluster := s.redis.(*redis.ClusterClient)
+	together := enriched && !isCluster && r.size <= maxPartWithProfiles
+	if together {
+		r.command.org = r.board.Org
 	}
-	if rule, err := leaderboard.ParseRule(ruleCmd.Val()); err == nil {
-		order = rule.Order
+	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
+		return page{}, s.failed("read a part of board "+r.board.String(), err)
 	}
-	p := page{ahead: first, total: cardCmd.Val(), entries: make([]leaderboard.Entry, len(rangeCmd.Val()))}
-	var err error
-	for i, z := range rangeCmd.Val() {
-		member, _ := z.Member.(string)
-		if p.entries[i], err = parseEntry(member, z.Score, order); err != nil {
-			return page{}, fmt.Errorf("board %s: %w", b, err)
+	p, err := s.partOf(r, order)
+	if err == nil && enriched && !together {
+		p.profiles, err = s.profiles(ctx, r.board.Org, p.entries)
+	}
+	return p, err
+}
+
+// partOf is what the read of a part found.
+func (s *store) partOf(r *read, order orderOf) (page, error) {
+	about, err := s.about(r, order)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{total: about.total, synced: about.synced}
+	entries, _ := r.replies[0].([]any)
+	p.profiles, _ = r.replies[1].([]any)
+	p.entries = make([]leaderboard.Entry, len(entries)/2)
+	for i := range p.entries {
+		if p.entries[i], err = parseEntry(entries[2*i], entries[2*i+1], about.order); err != nil {
+			return page{}, fmt.Errorf("board %s: %w", r.board, err)
 		}
-	}
-	if p.synced, err = parseSync(p.total, syncCmd.Val()); err != nil {
-		return page{}, fmt.Errorf("board %s: %w", b, err)
 	}
 	return p, nil
 }
 
-func parseEntry(member string, score float64, order leaderboard.Order) (leaderboard.Entry, error) {
-	time, user, err := leaderboard.ParseMember(member)
-	return leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}, err
+func parseEntry(memberReply, scoreReply any, order leaderboard.Order) (leaderboard.Entry, error) {
+	memberText, _ := memberReply.(string)
+	scoreText, _ := scoreReply.(string)
+	time, user, memberErr := leaderboard.ParseMember(memberText)
+	score, scoreErr := strconv.ParseFloat(scoreText, 64)
+	return leaderboard.Entry{UserID: user, Value: leaderboard.ValueOfScore(score, order), LastActivity: time}, cmp.Or(memberErr, scoreErr)
 }
 
 func parseSync(total int64, sync string) (*leaderboard.Millis, error) {
@@ -104,7 +150,7 @@ func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []l
 	}
 	users := make([]any, len(entries))
 	for i, e := range entries {
-		users[i] = int64(e.UserID)
+		users[i] = leaderboard.MemberUser(e.UserID)
 	}
 	r := profilesRead(org, users)
 	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
@@ -113,17 +159,17 @@ func (s *store) profiles(ctx context.Context, org leaderboard.OrgID, entries []l
 	return r.replies, nil
 }
 
-// profilesRead asks for the records of users of an organisation.
+// profilesRead asks for the records of users of an organisation, each named by
+// [leaderboard.MemberUser].
 func profilesRead(org leaderboard.OrgID, users []any) *read {
-	return &read{command: commandHead{org: org}, args: users}
+	return &read{command: commandHead{org: org}, args: users, size: int64(len(users))}
 }
 
-// attributes are the values of the fields in each record.
-func (s *store) attributes(f *fields, records []any) [][]string {
-	attributes := make([][]string, len(records))
-	for i := range records {
-		attributes[i] = f.missing
-		if record, ok := records[i].(string); ok {
+// attributes are the values of the fields of each entry's user.
+func (s *store) attributes(f *fields, p page) [][]string {
+	attributes := slices.Repeat([][]string{f.missing}, len(p.entries))
+	for i, profile := range p.profiles {
+		if record, ok := profile.(string); ok {
 			attributes[i] = s.attributesOf(f, record)
 		}
 	}

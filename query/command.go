@@ -13,9 +13,12 @@ import (
 // something on one board.
 type read struct {
 	command commandHead
-	// board is the script's; args are the users, or what the script is to know.
+	// board is the script's; args are the users, each as [leaderboard.MemberUser], or
+	// what the script is to know.
 	board leaderboard.Board
 	args  []any
+	// size is how many entries and profiles it may find: how much of a command it takes up.
+	size int64
 	// replies has one for each user, or those of the script for the item; about is what
 	// the script tells of the board. There are none when there is an error.
 	replies, about []any
@@ -23,7 +26,8 @@ type read struct {
 }
 
 // commandHead is what the reads have in common that a command may answer together:
-// HMGET of an organisation's profiles or, with a script, boards of a shard.
+// HMGET of an organisation's profiles or, with a script, boards of a shard, with the
+// profiles of that organisation unless it is 0.
 type commandHead struct {
 	org    leaderboard.OrgID
 	script *script
@@ -39,23 +43,16 @@ func (h commandHead) key() string {
 	return h.layout.BoardsKey(h.shard)
 }
 
-// maxCommandItems are in a command, but for the last read's: all of Redis waits while
-// it answers one.
-const maxCommandItems = 100
-
-// items is how much of a command the read takes up.
-func (r *read) items() int {
-	if r.command.script == nil {
-		return len(r.args)
-	}
-	return 1
-}
+// maxCommandSize is that of a command's reads together, but for the last one: all of
+// Redis waits while it answers one.
+const maxCommandSize = 100
 
 // script only reads. It is called for boards of a shard with KEYS: boards, rules,
-// then rank and users of each board; and ARGV: the boards, then for each board how many
-// items there are and the arguments of each. It answers for each board with its
-// lastSyncTime, rule and size, then the replies to each item, all in one array; where
-// reading fails there is the error, as others may ask for the rest.
+// then rank and users of each board and, where profiles are asked for, those; and ARGV:
+// the boards, then for each board how many items there are and the arguments of each.
+// It answers for each board with its lastSyncTime, rule and size, then the replies to
+// each item, all in one array; where reading fails there is the error, as others may ask
+// for the rest.
 type script struct {
 	hash, source string
 	replies      int
@@ -63,10 +60,12 @@ type script struct {
 
 // newScript makes the script that gives so many replies to an item. The body puts
 // them into told, from told[n + 1] on, for an item of a board whose keys are rank and
-// users; its arguments are those from ARGV[a] on, which are as many as args says.
+// users, and profiles, which may be nil; its arguments are those from ARGV[a] on, which
+// are as many as args says.
 func newScript(args, replies int, body string) *script {
 	source := fmt.Sprintf(`
-local call, boards = redis.pcall, (#KEYS - 2) / 2
+local call, boards = redis.pcall, math.floor((#KEYS - 2) / 2)
+local profiles = KEYS[2 * boards + 3]
 local synced = redis.call('HMGET', KEYS[1], unpack(ARGV, 1, boards))
 local rules = redis.call('HMGET', KEYS[2], unpack(ARGV, 1, boards))
 local told, n, at = {}, 0, boards + 1
@@ -92,7 +91,7 @@ type command struct {
 	head   commandHead
 	reads  []*read
 	boards [][]*read
-	items  int
+	size   int64
 	cmd    *redis.Cmd
 }
 
@@ -103,13 +102,13 @@ func gather(parcels []*parcel) []*command {
 	for _, p := range parcels {
 		for _, r := range p.reads {
 			c := latest[r.command]
-			if c == nil || c.items >= maxCommandItems {
+			if c == nil || c.size >= maxCommandSize {
 				c = &command{head: r.command}
 				latest[r.command] = c
 				commands = append(commands, c)
 			}
 			c.reads = append(c.reads, r)
-			c.items += r.items()
+			c.size += r.size
 		}
 	}
 	for _, c := range commands {
@@ -135,7 +134,7 @@ func byBoard(reads []*read) [][]*read {
 }
 
 func (c *command) args(inFull bool) []any {
-	args := make([]any, 0, 5+6*c.items)
+	args := make([]any, 0, 6+6*len(c.reads))
 	switch {
 	case c.head.script == nil:
 		args = append(args, "hmget", c.head.key())
@@ -149,10 +148,14 @@ func (c *command) args(inFull bool) []any {
 		args = append(args, "evalsha_ro", c.head.script.hash)
 	}
 	l := c.head.layout
-	args = append(args, 2+2*len(c.boards), l.BoardsKey(c.head.shard), l.RulesKey(c.head.shard))
+	keys := []any{l.BoardsKey(c.head.shard), l.RulesKey(c.head.shard)}
 	for _, reads := range c.boards {
-		args = append(args, l.RankKey(reads[0].board), l.UsersKey(reads[0].board))
+		keys = append(keys, l.RankKey(reads[0].board), l.UsersKey(reads[0].board))
 	}
+	if c.head.org != 0 {
+		keys = append(keys, leaderboard.ProfilesKey(c.head.org))
+	}
+	args = append(append(args, len(keys)), keys...)
 	for _, reads := range c.boards {
 		args = append(args, reads[0].board.String())
 	}
@@ -198,7 +201,7 @@ func (c *command) deliver() {
 // replies is how many values the reply has.
 func (c *command) replies() int {
 	if c.head.script == nil {
-		return c.items
+		return int(c.size)
 	}
-	return boardReplies*len(c.boards) + c.head.script.replies*c.items
+	return boardReplies*len(c.boards) + c.head.script.replies*len(c.reads)
 }

@@ -14,8 +14,8 @@
 //
 // Requests that are there at the same time share what is read for them, and never
 // what was read before they came: the same page is read and written once
-// (shared.go), and what is read for different users goes to Redis in one pipeline
-// (lanes.go). No answer and no profile is kept. The ranks of a user take one round
-// trip, a page takes two: what is on it decides whose profiles are read, and those
-// are of another slot and, unlike the page itself, of a later moment.
+// (shared.go), and what else is read goes to Redis in one pipeline (lanes.go), one
+// round trip for each answer. Two are what a large page takes, and every page in a
+// cluster, where profiles are read (boards.go): it decides whose they are. No answer and
+// no profile is kept.
 package query

@@ -25,8 +25,8 @@ type lanes struct {
 const (
 	// maxPipelines are under way in a lane at once.
 	maxPipelines = 3
-	// maxPipelineItems are in a pipeline, but for the last request's.
-	maxPipelineItems = 1000
+	// maxPipelineSize is that of a pipeline's reads together, but for the last request's.
+	maxPipelineSize = 1000
 )
 
 func newLanes(client redis.UniversalClient, timeout time.Duration) *lanes {
@@ -139,14 +139,14 @@ func (l *lane) take() []*parcel {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var taken []*parcel
-	n, items := 0, 0
-	for ; n < len(l.waiting) && items < maxPipelineItems; n++ {
+	n, size := 0, int64(0)
+	for ; n < len(l.waiting) && size < maxPipelineSize; n++ {
 		p := l.waiting[n]
 		if p.ctx.Err() != nil {
 			continue
 		}
 		for _, r := range p.reads {
-			items += r.items()
+			size += r.size
 		}
 		taken = append(taken, p)
 	}

@@ -140,7 +140,7 @@ func TestReadsShareThePipelineThatGoesAfterThem(t *testing.T) {
 }
 
 func TestCommandsAndPipelinesHaveAnEnd(t *testing.T) {
-	const requests, items = 3 * maxPipelineItems / 20, 20
+	const requests, items = 3 * maxPipelineSize / 20, 20
 	synctest.Test(t, func(t *testing.T) {
 		r, l := newSlowRedis(t)
 		a := asked{answers: map[string]string{}}
@@ -157,11 +157,11 @@ func TestCommandsAndPipelinesHaveAnEnd(t *testing.T) {
 			}
 		}
 		for _, commands := range r.pipelines.all {
-			if len(commands) > maxPipelineItems/maxCommandItems {
+			if len(commands) > maxPipelineSize/maxCommandSize {
 				t.Errorf("a pipeline of %d commands", len(commands))
 			}
 			for _, c := range commands {
-				if n := len(strings.Fields(c)) - 2; n > maxCommandItems {
+				if n := len(strings.Fields(c)) - 2; n > maxCommandSize {
 					t.Errorf("a command of %d items", n)
 				}
 			}
@@ -175,7 +175,7 @@ func TestACommandNamesABoardOnce(t *testing.T) {
 		return leaderboard.Board{Org: 1, Group: 2, Rule: rule, Period: 4}
 	}
 	ask := func(rule leaderboard.TargetRuleID, arg string) *read {
-		return boardRead(standingsScript, layout, board(rule), []any{arg, arg})
+		return boardRead(standingsScript, layout, board(rule), 1, []any{arg, arg})
 	}
 	commands := gather([]*parcel{{reads: []*read{ask(8, "a"), ask(7, "b")}}, {reads: []*read{ask(8, "c"), profilesRead(1, []any{5})}}})
 	var got []string

@@ -29,7 +29,8 @@ var standingsScript = newScript(2, 3, `
       told[n + 2], told[n + 3] = call('ZREVRANK', rank, member), call('ZSCORE', rank, member)
     end`)
 
-// orderOf is a board's order as the catalog has it, see [store.page].
+// orderOf is a board's order as the catalog has it. A board that was begun with another
+// one keeps that until it is made again.
 type orderOf func(leaderboard.Board) leaderboard.Order
 
 // standings reads the user's place on each board, nil where the user has none,
@@ -39,10 +40,10 @@ func (s *store) standings(ctx context.Context, l leaderboard.Layout, boards []le
 	reads := make([]*read, 0, len(boards)+len(orgs))
 	known := memberArgs(user)
 	for _, b := range boards {
-		reads = append(reads, boardRead(standingsScript, l, b, known))
+		reads = append(reads, boardRead(standingsScript, l, b, 1, known))
 	}
 	for _, org := range orgs {
-		reads = append(reads, profilesRead(org, []any{int64(user)}))
+		reads = append(reads, profilesRead(org, known[1:]))
 	}
 	if err := s.lanes.ask(ctx, reads); err != nil {
 		return nil, nil, s.failed("read the standings of a user", err)
@@ -83,16 +84,15 @@ func (s *store) standing(r *read, order orderOf, user leaderboard.UserID) (*stan
 	return &standing{entry: entry, rank: place + 1, total: about.total, synced: about.synced}, nil
 }
 
-// boardRead asks a script about the board.
-func boardRead(script *script, l leaderboard.Layout, b leaderboard.Board, args []any) *read {
-	return &read{command: commandHead{script: script, layout: l, shard: l.Shard(b)}, board: b, args: args}
+// boardRead asks a script about so many entries of the board.
+func boardRead(script *script, l leaderboard.Layout, b leaderboard.Board, size int64, args []any) *read {
+	return &read{command: commandHead{script: script, layout: l, shard: l.Shard(b)}, board: b, args: args, size: size}
 }
 
 // memberArgs is what is known of the user's member on any board: the field that
 // holds the first half of it, and the second half.
 func memberArgs(user leaderboard.UserID) []any {
-	member := leaderboard.Member(0, user)
-	return []any{leaderboard.UserField(user), member[leaderboard.MemberTimeSize:]}
+	return []any{leaderboard.UserField(user), leaderboard.MemberUser(user)}
 }
 
 // boardState is what goes with all that is read of a board.

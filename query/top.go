@@ -60,33 +60,22 @@ func (s *Server) readTop(ctx context.Context, q topQuestion) (body []byte, err e
 	ctx, cancel := context.WithTimeout(ctx, s.requestTimeout)
 	defer cancel()
 	pages, warnings := q.pages.capped()
-	page, err := s.store.page(ctx, q.view.layout, q.board.board(), q.board.target.Order, pages.first(), pages.last())
-	if err != nil {
-		return nil, err
-	}
-	data, err := s.enrich(ctx, q.board, page, q.enriched)
+	page, err := s.store.page(ctx, q.view.layout, q.board.board(), q.view.order, pages.first(), pages.last(), q.enriched)
 	if err != nil {
 		return nil, err
 	}
 	answer := &envelope{
 		pagination: &pagination{limit: pages.size, offset: pages.offset, total: page.total},
-		data:       data,
+		data:       s.topData(q.board, page),
 		warnings:   warnings,
 	}
 	return answer.appendJSON(make([]byte, 0, 1024+512*len(page.entries))), nil
 }
 
-// enrich adds the users' fields to a page, or empty ones where the client may not see them.
-func (s *Server) enrich(ctx context.Context, board topBoard, p page, enriched bool) (*topData, error) {
-	records := make([]any, len(p.entries))
-	if enriched {
-		var err error
-		if records, err = s.store.profiles(ctx, board.org.OrgID, p.entries); err != nil {
-			return nil, err
-		}
-	}
+// topData is what is told of a page; users' fields without a profile are empty.
+func (s *Server) topData(board topBoard, p page) *topData {
 	fields := topFields(board.org)
-	return &topData{topBoard: board, page: p, fields: fields, attributes: s.store.attributes(fields, records)}, nil
+	return &topData{topBoard: board, page: p, fields: fields, attributes: s.store.attributes(fields, p)}
 }
 
 // findBoard checks the scope of the call, its organisations, and what the

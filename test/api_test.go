@@ -101,6 +101,7 @@ func (a *api) checkBoards(d dataset) {
 		}
 		for _, r := range board {
 			r.Group, r.Target, r.Period, r.Total = b.Group, b.Target, b.Period, b.Total
+			r.Enrichment.FirstName = "" // told once for all ranks
 			places[r.User] = append(places[r.User], r)
 		}
 	}

@@ -41,6 +41,7 @@ func TestOnACluster(t *testing.T) {
 	s.loseOneBoardPerNode(cluster)
 	s.expectAgreement(agree)
 	s.api.checkBoards(d)
+	s.expectProfile(d)
 	s.expectExport(d)
 
 	second := s.replaceGeneration(cluster, len(d.boards))
@@ -101,6 +102,31 @@ func (s *services) replaceGeneration(cluster *redis.ClusterClient, boards int) *
 		s.t.Errorf("generation 2 is %+v, generation 1 %+v", g, s.generation(1))
 	}
 	return second
+}
+
+// expectProfile publishes a profile, which comes with pages whatever nodes those and the
+// profiles are on.
+func (s *services) expectProfile(d dataset) {
+	s.t.Helper()
+	profiles := s.t.TempDir() + "/profiles.jsonl"
+	writeFile(s.t, profiles, fmt.Sprintf(`{"orgId":%s,"userId":%s,"attributes":{"first_name":"Tom"}}`, d.org, d.boards[0].Top[0][0]))
+	programs.Run(s.t, "profiles", append([]string{"publish", "-f", profiles}, s.kafkaFlags()...)...)
+	for _, b := range d.boards {
+		programs.Await(s.t, "the profile to be on the board", func() error {
+			small, _ := s.api.page(b, 100, 1)
+			large, _ := s.api.page(b, 100, 100)
+			for i, r := range large {
+				name := ""
+				if fmt.Sprint(r.User) == d.boards[0].Top[0][0].String() {
+					name = "Tom"
+				}
+				if r.Enrichment.FirstName != name || i < len(small) && small[i] != r {
+					return fmt.Errorf("entry %+v of the board, and of the page %+v", r, small[min(i, len(small)-1)])
+				}
+			}
+			return nil
+		})
+	}
 }
 
 func newCluster(t *testing.T) string {

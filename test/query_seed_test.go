@@ -3,7 +3,6 @@ package test
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"testing"
 	"time"
 
@@ -78,7 +77,7 @@ func (s *seeder) profile(org, user int64, attributes ...string) {
 	}
 	record, err := json.Marshal(p)
 	s.must(err)
-	s.must(s.redis.HSet(context.Background(), leaderboard.ProfilesKey(p.OrgID), strconv.FormatInt(user, 10), record).Err())
+	s.must(s.redis.HSet(context.Background(), leaderboard.ProfilesKey(p.OrgID), leaderboard.MemberUser(p.UserID), record).Err())
 }
 
 // at is an instant in RFC 3339.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,8 +96,7 @@ func (c *exportCommand) execute(ctx context.Context, std streams) error {
 
 // readStore takes the profile and the entries from Redis.
 func (e *export) readStore(ctx context.Context, store redis.UniversalClient) error {
-	user := strconv.FormatInt(int64(e.UserID), 10)
-	profile, err := store.HGet(ctx, leaderboard.ProfilesKey(e.OrgID), user).Bytes()
+	profile, err := store.HGet(ctx, leaderboard.ProfilesKey(e.OrgID), leaderboard.MemberUser(e.UserID)).Bytes()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}

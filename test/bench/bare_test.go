@@ -134,16 +134,17 @@ func (s *bareService) top(r *http.Request) ([]byte, error) {
 	if _, err := tx.Exec(ctx); err != nil {
 		return nil, err
 	}
-	users := make([]string, len(entries.Val()))
+	users := make([]leaderboard.UserID, len(entries.Val()))
+	fields := make([]string, len(users))
 	times := make([]leaderboard.Millis, len(users))
 	for i, z := range entries.Val() {
 		at, user, err := leaderboard.ParseMember(z.Member.(string))
 		if err != nil {
 			return nil, err
 		}
-		users[i], times[i] = strconv.FormatInt(int64(user), 10), at
+		users[i], fields[i], times[i] = user, leaderboard.MemberUser(user), at
 	}
-	profiles, err := s.redis.HMGet(ctx, leaderboard.ProfilesKey(org), users...).Result()
+	profiles, err := s.redis.HMGet(ctx, leaderboard.ProfilesKey(org), fields...).Result()
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (s *bareService) top(r *http.Request) ([]byte, error) {
 			b = append(b, ',')
 		}
 		b = strconv.AppendInt(append(b, `{"rank":`...), first+int64(i)+1, 10)
-		b = append(append(b, `,"user":`...), user...)
+		b = strconv.AppendInt(append(b, `,"user":`...), int64(user), 10)
 		b, _ = leaderboard.ValueOfScore(entries.Val()[i].Score, leaderboard.Descending).AppendText(append(b, `,"value":`...))
 		b = strconv.AppendInt(append(b, `,"time":`...), int64(times[i]), 10)
 		b = appendProfile(b, profiles[i])
@@ -199,7 +200,7 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 	if r.FormValue("boards") != "1" {
 		boards = boardsOf(leaderboard.UserID(user))
 	}
-	found, profile, err := s.standings(ctx, boards, leaderboard.UserID(user), text)
+	found, profile, err := s.standings(ctx, boards, leaderboard.UserID(user))
 	if err != nil {
 		return nil, err
 	}
@@ -226,11 +227,11 @@ func (s *bareService) rank(r *http.Request) ([]byte, error) {
 
 // standings asks for all boards in one pipeline with a call for each shard, after
 // loading the script where Redis does not have it. They come in no order.
-func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board, user leaderboard.UserID, text string) (found [][]any, profile string, err error) {
+func (s *bareService) standings(ctx context.Context, boards []leaderboard.Board, user leaderboard.UserID) (found [][]any, profile string, err error) {
 	send := func() ([]*redis.Cmd, *redis.StringCmd, error) {
 		pipe := s.redis.Pipeline()
 		calls := s.callStandings(ctx, pipe, boards, user)
-		profile := pipe.HGet(ctx, leaderboard.ProfilesKey(org), text)
+		profile := pipe.HGet(ctx, leaderboard.ProfilesKey(org), leaderboard.MemberUser(user))
 		_, err := pipe.Exec(ctx)
 		return calls, profile, err
 	}

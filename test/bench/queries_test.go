@@ -207,10 +207,9 @@ func (s *services) check(b *testing.B, q question) {
 // stand on the pages or may come there.
 func (l *lab) fillProfiles() {
 	ctx, a := context.Background(), l.arena()
-	profiles := map[string]any{}
+	profiles := map[leaderboard.UserID]any{}
 	add := func(user leaderboard.UserID) {
-		id := fmt.Sprint(user)
-		profiles[id] = fmt.Sprintf(`{"orgId":%d,"userId":%s,"attributes":{"first_name":"First","last_name":"Last","mobile":"91%s","email":"user%s@example.com","gender":"Female","birthday":"1990-01-31","anniversary":"2015-06-30"}}`, org, id, id, id)
+		profiles[user] = fmt.Sprintf(`{"orgId":%d,"userId":%d,"attributes":{"first_name":"First","last_name":"Last","mobile":"91%d","email":"user%d@example.com","gender":"Female","birthday":"1990-01-31","anniversary":"2015-06-30"}}`, org, user, user, user)
 	}
 	for i := range manyUsers {
 		add(firstUser + leaderboard.UserID(i))
@@ -229,8 +228,8 @@ func (l *lab) fillProfiles() {
 		}
 	}
 	pipe := a.redis.Pipeline()
-	for id, profile := range profiles {
-		pipe.HSet(ctx, leaderboard.ProfilesKey(org), id, profile)
+	for user, profile := range profiles {
+		pipe.HSet(ctx, leaderboard.ProfilesKey(org), leaderboard.MemberUser(user), profile)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		l.b.Fatalf("fill the profiles: %v", err)
