@@ -67,7 +67,7 @@ func (l *lab) applyRebuild(b *testing.B) {
 			last.stop()
 		}
 		last = newArena(l.b, 4, 1)
-		return last, last.streams.next(empty, uniform(empty), l.form.records)
+		return last, last.streams.next(empty, uniform(empty), l.form.rebuildRecords)
 	}, atLeast(0.75))
 	last.stop()
 }

@@ -118,49 +118,47 @@ func (s *bareService) answer(write func(r *http.Request) ([]byte, error)) http.H
 	}
 }
 
+// onePage reads the entries between two places, the profiles of their users, the size of
+// the board, its lastSyncTime and its rule in one step.
+var onePage = redis.NewScript(`
+local entries, users = redis.call('ZREVRANGE', KEYS[1], ARGV[1], ARGV[2], 'WITHSCORES'), {}
+for i = 1, #entries, 2 do users[#users + 1] = string.sub(entries[i], 7) end
+return {
+  entries, redis.call('HMGET', KEYS[4], unpack(users)), redis.call('ZCARD', KEYS[1]),
+  redis.call('HGET', KEYS[2], ARGV[3]), redis.call('HGET', KEYS[3], ARGV[3]),
+}`)
+
 // top answers with the entries from first to last of the board of a million users.
 func (s *bareService) top(r *http.Request) ([]byte, error) {
-	ctx, board := r.Context(), million.boards[0]
-	first, firstErr := strconv.ParseInt(r.FormValue("first"), 10, 64)
-	last, lastErr := strconv.ParseInt(r.FormValue("last"), 10, 64)
-	if err := errors.Join(firstErr, lastErr); err != nil {
-		return nil, err
-	}
-	tx := s.redis.TxPipeline()
-	entries := tx.ZRevRangeWithScores(ctx, nativeRankKey(board), first, last)
-	total := tx.ZCard(ctx, nativeRankKey(board))
-	synced := tx.HGet(ctx, nativeBoardsKey, board.String())
-	tx.HGet(ctx, nativeRulesKey, board.String())
-	if _, err := tx.Exec(ctx); err != nil {
-		return nil, err
-	}
-	users := make([]leaderboard.UserID, len(entries.Val()))
-	fields := make([]string, len(users))
-	times := make([]leaderboard.Millis, len(users))
-	for i, z := range entries.Val() {
-		at, user, err := leaderboard.ParseMember(z.Member.(string))
-		if err != nil {
-			return nil, err
-		}
-		users[i], fields[i], times[i] = user, leaderboard.MemberUser(user), at
-	}
-	profiles, err := s.redis.HMGet(ctx, leaderboard.ProfilesKey(org), fields...).Result()
+	board, text := million.boards[0], r.FormValue("first")
+	keys := []string{nativeRankKey(board), nativeBoardsKey, nativeRulesKey, leaderboard.ProfilesKey(org)}
+	first, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return nil, err
 	}
-	b := append(make([]byte, 0, 256+512*len(users)), `{"total":`...)
-	b = strconv.AppendInt(b, total.Val(), 10)
-	b = append(append(b, `,"synced":`...), synced.Val()...)
+	told, err := onePage.RunRO(r.Context(), s.redis, keys, text, r.FormValue("last"), board.String()).Slice()
+	if err != nil {
+		return nil, err
+	}
+	entries, profiles := told[0].([]any), told[1].([]any)
+	b := append(make([]byte, 0, 256+512*len(profiles)), `{"total":`...)
+	b = strconv.AppendInt(b, told[2].(int64), 10)
+	b = append(append(b, `,"synced":`...), told[3].(string)...)
 	b = append(b, `,"rankings":[`...)
-	for i, user := range users {
+	for i, profile := range profiles {
+		at, user, memberErr := leaderboard.ParseMember(entries[2*i].(string))
+		score, scoreErr := strconv.ParseFloat(entries[2*i+1].(string), 64)
+		if err := errors.Join(memberErr, scoreErr); err != nil {
+			return nil, err
+		}
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = strconv.AppendInt(append(b, `{"rank":`...), first+int64(i)+1, 10)
 		b = strconv.AppendInt(append(b, `,"user":`...), int64(user), 10)
-		b, _ = leaderboard.ValueOfScore(entries.Val()[i].Score, leaderboard.Descending).AppendText(append(b, `,"value":`...))
-		b = strconv.AppendInt(append(b, `,"time":`...), int64(times[i]), 10)
-		b = appendProfile(b, profiles[i])
+		b, _ = leaderboard.ValueOfScore(score, leaderboard.Descending).AppendText(append(b, `,"value":`...))
+		b = strconv.AppendInt(append(b, `,"time":`...), int64(at), 10)
+		b = appendProfile(b, profile)
 		b = append(b, '}')
 	}
 	return append(b, "]}"...), nil
