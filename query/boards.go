@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,6 +21,9 @@ type store struct {
 	lanes   *lanes
 	log     *slog.Logger
 	metrics *metrics
+	// apart is whether Redis has said that profiles are in another slot than boards: it
+	// is a cluster, or is one behind a proxy.
+	apart atomic.Bool
 }
 
 // errStoreAway says that Redis could not be asked.
@@ -86,15 +90,20 @@ func (s *store) page(ctx context.Context, l leaderboard.Layout, b leaderboard.Bo
 const maxPartWithProfiles = 1000
 
 // part reads a part of a board and, where enriched, the profiles of those who are on it:
-// in one round trip, or two where the part is large or the profiles may lie on another
-// node. Those are of a later moment then; nothing depends on it.
+// in one round trip, or two where the part is large or the profiles are in another slot.
+// Those are of a later moment then; nothing depends on it.
 func (s *store) part(ctx context.Context, r *read, order orderOf, enriched bool) (page, error) {
-	_, isCluster := s.redis.(*redis.ClusterClient)
-	together := enriched && !isCluster && r.size <= maxPartWithProfiles
+	together := enriched && r.size <= maxPartWithProfiles && !s.apart.Load()
 	if together {
 		r.command.org = r.board.Org
 	}
-	if err := s.lanes.ask(ctx, []*read{r}); err != nil {
+	err := s.lanes.ask(ctx, []*read{r})
+	if together && redis.HasErrorPrefix(err, "CROSSSLOT") {
+		s.apart.Store(true)
+		together, r.command.org, r.err = false, 0, nil
+		err = s.lanes.ask(ctx, []*read{r})
+	}
+	if err != nil {
 		return page{}, s.failed("read a part of board "+r.board.String(), err)
 	}
 	p, err := s.partOf(r, order)

@@ -86,12 +86,21 @@ func (s *queryService) expectOneScript(req queryRequest, commands ...string) {
 	}
 }
 
+// TestQueryOnARedisCluster asks a cluster as such, and as one behind a proxy, which a
+// client takes for a single Redis.
 func TestQueryOnARedisCluster(t *testing.T) {
-	s := newQueryServiceOn(t, []string{"--cluster-enabled", "yes"}, func(cfg *query.Config, addr string) {
-		cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}, ContextTimeoutEnabled: true})
-		t.Cleanup(func() { _ = cluster.Close() })
-		cfg.Redis = cluster
+	t.Run("as such", func(t *testing.T) {
+		testOnARedisCluster(t, func(cfg *query.Config, addr string) {
+			cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{addr}, ContextTimeoutEnabled: true})
+			t.Cleanup(func() { _ = cluster.Close() })
+			cfg.Redis = cluster
+		})
 	})
+	t.Run("behind a proxy", func(t *testing.T) { testOnARedisCluster(t, func(*query.Config, string) {}) })
+}
+
+func testOnARedisCluster(t *testing.T, adjust func(cfg *query.Config, addr string)) {
+	s := newQueryServiceOn(t, []string{"--cluster-enabled", "yes"}, adjust)
 	ctx := context.Background()
 	s.must(s.redis.ClusterAddSlotsRange(ctx, 0, 16383).Err())
 	s.await("the cluster is up", func() bool {
