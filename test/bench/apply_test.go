@@ -55,7 +55,7 @@ func (l *lab) applyEventIDs(b *testing.B) {
 	a := l.arena()
 	a.fill(million)
 	l.applyStreams(b, func() (*arena, *stream) {
-		return a, a.streams.withIDs(a.streams.next(million, uniform(million), l.form.records))
+		return a, a.streams.withIDs(a.streams.next(million, uniform(million), l.form.recordsWithIDs))
 	}, goal{})
 }
 
@@ -67,7 +67,7 @@ func (l *lab) applyRebuild(b *testing.B) {
 			last.stop()
 		}
 		last = newArena(l.b, 4, 1)
-		return last, last.streams.next(empty, uniform(empty), l.form.rebuildRecords)
+		return last, last.streams.next(empty, uniform(empty), l.form.records)
 	}, atLeast(0.75))
 	last.stop()
 }
