@@ -138,7 +138,10 @@ func smallService(b testing.TB, adjust ...func(*Config)) http.Handler {
 
 // memory replies to pipelines of reads as the store did when it was asked first. The
 // embedded store and its Lua are in this process, and are not to count.
-type memory struct{ replies sync.Map }
+type memory struct {
+	passingHook
+	replies sync.Map
+}
 
 // commandKey tells commands apart as far as those of one benchmark differ: a script, or
 // a key, and how much is asked.
@@ -146,9 +149,6 @@ type commandKey struct {
 	subject any
 	args    int
 }
-
-func (m *memory) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (m *memory) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (m *memory) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {

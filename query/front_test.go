@@ -20,7 +20,13 @@ const (
 // by turns.
 func answerTo(t *testing.T, handler http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
+	return answerToBody(t, handler, method, target, http.NoBody, headers...)
+}
+
+// answerToBody is that to a request with a body.
+func answerToBody(t *testing.T, handler http.Handler, method, target string, body io.Reader, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, body)
 	r.SetBasicAuth("shop", "secret")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

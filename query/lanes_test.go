@@ -21,6 +21,7 @@ import (
 // slowRedis takes pipelines, and replies when it is let go: to each item with the
 // command's name, its key and the item.
 type slowRedis struct {
+	passingHook
 	pipelines pipelineLog
 	goOn      chan struct{}
 }
@@ -78,9 +79,11 @@ func newSlowRedis(t *testing.T) (*slowRedis, *lanes) {
 	return r, newLanes(client, time.Minute)
 }
 
-// DialHook and ProcessHook are not used: only pipelines are sent.
-func (r *slowRedis) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (r *slowRedis) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+// passingHook is the rest of a hook that looks at pipelines.
+type passingHook struct{}
+
+func (passingHook) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (passingHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 // asked is what came of the calls of a lanes' ask.
 type asked struct {

@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,9 +11,10 @@ import (
 )
 
 // tripCounter counts how often a client waits for Redis.
-type tripCounter struct{ trips atomic.Int32 }
-
-func (c *tripCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
+type tripCounter struct {
+	passingHook
+	trips atomic.Int32
+}
 
 func (c *tripCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -35,11 +35,7 @@ func TestAnswersTakeOneRoundTrip(t *testing.T) {
 	handler := smallService(t, func(cfg *Config) { cfg.Redis.(*redis.Client).AddHook(counter) })
 	ask := func(method, target, body string) (trips int32, answer string) {
 		before := counter.trips.Load()
-		r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
-		r.SetBasicAuth("shop", "secret")
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
+		w := answerToBody(t, handler, method, target, strings.NewReader(body), "Content-Type", "application/json")
 		if w.Code != http.StatusOK {
 			t.Fatalf("%s %s: %d %s", method, target, w.Code, w.Body)
 		}
